@@ -1,0 +1,53 @@
+# make with no argument explains itself.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint snowflake-check format lock clean
+
+# the newest Python that dbt supports, or the one named by PYTHON=…
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
+	"$$p" -c 'import sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
+	&& { echo "$$p"; break; }; done)
+
+help: ## this list
+	@echo "Vend analytics. Start with: make demo"
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' Makefile
+
+setup: .venv/.ready ## install everything into .venv
+
+.venv/.ready: requirements.txt pyproject.toml packages.yml
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; name one: make setup PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@echo "Installing into .venv (some minutes the first time) …" >&2
+	@"$(PYTHON)" -m venv .venv
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@test -e profiles.yml || ln -s profiles.yml.example profiles.yml
+	@.venv/bin/python -c 'from vend import packages, settings; packages.ensure(settings.load())'
+	@touch .venv/.ready
+
+demo: setup ## the whole warehouse on this machine, with figures, in a few minutes
+	@.venv/bin/vend demo
+
+test: setup ## every test: Python, dbt on both sides, on real servers
+	.venv/bin/python -m pytest
+
+lint: setup snowflake-check ## ruff, mypy, sqlfluff and the Snowflake check
+	.venv/bin/ruff check tools
+	.venv/bin/ruff format --check tools
+	.venv/bin/mypy
+	.venv/bin/sqlfluff lint models tests analyses snapshots
+
+snowflake-check: setup ## compile every cold model for Snowflake and parse the result; needs no account
+	.venv/bin/python tools/snowflake_check.py
+
+format: setup ## let ruff and sqlfluff mend what they can
+	.venv/bin/ruff check --fix tools
+	.venv/bin/ruff format tools
+	.venv/bin/sqlfluff fix models tests
+
+lock: setup ## resolve pyproject.toml into requirements.txt again
+	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --extra dev \
+		--custom-compile-command "make lock" --upgrade pyproject.toml -o requirements.txt
+
+clean: ## stop the embedded server and remove what was built; .venv stays
+	@test ! -x .venv/bin/vend || .venv/bin/vend down
+	rm -rf .vend target logs dbt_packages

@@ -1,0 +1,18 @@
+{#- The instant (UTC, a naive timestamp) up to which events count: var as_of, else the run's start. -#}
+{% macro as_of() -%}
+    cast('{{ as_of_text() }}' as {{ type_naive_timestamp() }})
+{%- endmacro %}
+
+{#- The same as text: 'YYYY-MM-DD HH:MI:SS.ffffff'. A malformed value stops the run with a sentence. -#}
+{% macro as_of_text() -%}
+    {%- set given = var('as_of', '') | string | trim -%}
+    {%- if given in ('', 'None') -%}
+        {{- return(run_started_at.strftime('%Y-%m-%d %H:%M:%S.%f')) -}}
+    {%- endif -%}
+    {%- set pattern = '^\\d{4}-\\d{2}-\\d{2}([T ]\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,6})?)?)?$' -%}
+    {%- if not modules.re.match(pattern, given) -%}
+        {{ exceptions.raise_compiler_error(
+            "as_of is '" ~ given ~ "'; write an instant in UTC as 2026-01-31 or '2026-01-31 12:00:00'.") }}
+    {%- endif -%}
+    {{- return(modules.datetime.datetime.fromisoformat(given).strftime('%Y-%m-%d %H:%M:%S.%f')) -}}
+{%- endmacro %}

@@ -1,0 +1,53 @@
+{#- A materialized view of the hot side. Where neither its SQL nor its indexes changed it is refreshed
+    concurrently, so readers go on; else a new one is built beside it and put in its place in one transaction.
+    A fingerprint of SQL and indexes, kept as the view's comment, decides. Config `indexes`: a list of
+    {name, columns, unique}; one must be unique, or Postgres cannot refresh without blocking. -#}
+{% materialization hot_view, adapter='postgres' %}
+    {%- set indexes = config.require('indexes') -%}
+    {%- if indexes | selectattr('unique', 'true') | list | length == 0 -%}
+        {{ exceptions.raise_compiler_error(this.name ~ ' needs a unique index, to be refreshed without blocking.') }}
+    {%- endif -%}
+    {%- set fingerprint = 'vend ' ~ local_md5(sql ~ tojson(indexes)) -%}
+    {%- set next = this.identifier ~ '__next' -%}
+
+    {{ run_hooks(pre_hooks, inside_transaction=False) }}
+    {{ run_hooks(pre_hooks, inside_transaction=True) }}
+    {% set unchanged = run_query(
+        "select 1 from pg_class where oid = to_regclass('" ~ this.schema ~ '.' ~ this.identifier ~ "')"
+        ~ " and relkind = 'm' and obj_description(oid, 'pg_class') = '" ~ fingerprint ~ "'"
+    ) | length == 1 %}
+    {% set started = run_query("select clock_timestamp()::text").rows[0][0] %}
+
+    {% if unchanged and not should_full_refresh() %}
+        {% call statement('main') -%}
+            refresh materialized view concurrently {{ this.schema }}.{{ this.identifier }}
+        {%- endcall %}
+    {% else %}
+        {% call statement('drop_leftover') -%}
+            drop materialized view if exists {{ this.schema }}.{{ next }}
+        {%- endcall %}
+        {% call statement('main') -%}
+            create materialized view {{ this.schema }}.{{ next }} as
+            {{ sql }}
+        {%- endcall %}
+        {% call statement('index_and_swap') -%}
+            {% for index in indexes -%}
+                create {{ 'unique ' if index.unique }}index {{ index.name }}__next
+                on {{ this.schema }}.{{ next }} ({{ index.columns | join(', ') }});
+            {% endfor -%}
+            comment on materialized view {{ this.schema }}.{{ next }} is '{{ fingerprint }}';
+            select hot.swap_in('{{ this.identifier }}');
+            analyze {{ this.schema }}.{{ this.identifier }};
+        {%- endcall %}
+    {% endif %}
+    {% call statement('log_refresh') -%}
+        insert into hot.refresh_log (relation, started_at, finished_at, status, rows)
+        select '{{ this.identifier }}', '{{ started }}', clock_timestamp(), 'success', count(*)
+        from {{ this.schema }}.{{ this.identifier }}
+    {%- endcall %}
+
+    {{ run_hooks(post_hooks, inside_transaction=True) }}
+    {{ adapter.commit() }}
+    {{ run_hooks(post_hooks, inside_transaction=False) }}
+    {{ return({'relations': [this.incorporate(type='materialized_view')]}) }}
+{% endmaterialization %}

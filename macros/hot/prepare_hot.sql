@@ -1,0 +1,42 @@
+{#- Before a build of the hot side: the schemas, the clock, the log and the routines that the models and
+    `vend refresh` use. Each statement can be rerun. -#}
+{% macro prepare_hot() %}
+    {%- if target.type == 'postgres' and flags.WHICH in ('build', 'run') and execute -%}
+        {{ hot_objects() }}
+        {{ hot_refresh_procedure() }}
+        {{ hot_swap_routines() }}
+        {{ hot_set_as_of() }}
+    {%- endif -%}
+{% endmacro %}
+
+{#- --as-of fixes the clock of the hot side until a build without it sets it free again. -#}
+{% macro hot_set_as_of() %}
+    delete from hot.setting;
+    {%- if var('as_of', '') | string not in ('', 'None') %}
+        insert into hot.setting (as_of) values ({{ as_of() }});
+    {%- endif %}
+{% endmacro %}
+
+{% macro hot_objects() %}
+    create schema if not exists hot;
+    create schema if not exists reporting;
+    revoke all on schema hot, reporting from public;
+
+    create table if not exists hot.setting (as_of timestamp not null);
+
+    create or replace function hot.as_of() returns timestamp
+    language sql stable
+    as $body$ select coalesce((select max(as_of) from hot.setting), now() at time zone 'UTC') $body$;
+    comment on function hot.as_of() is
+    'The instant (naive UTC) up to which events count: the fixed one of a build with --as-of, else now.';
+
+    create table if not exists hot.refresh_log (
+        relation text not null,
+        started_at timestamptz not null,
+        finished_at timestamptz,
+        status text not null check (status in ('success', 'error')),
+        rows bigint,
+        error text
+    );
+    create index if not exists idx_refresh_log_relation on hot.refresh_log (relation, started_at);
+{% endmacro %}

@@ -1,0 +1,10 @@
+{#- When a subscription ceased to be in force, or null: paid access lasts to the period's end when that was
+    asked for; Stripe's dunning does not end one. Written once for both sides; design ruling "Subscription life". -#}
+{% macro subscription_ended_at() -%}
+    case
+        when canceled_at is null and status = 'canceled' then updated_at
+        when canceled_at is null then null
+        when cancel_at_period_end and current_period_end > canceled_at then current_period_end
+        else canceled_at
+    end
+{%- endmacro %}

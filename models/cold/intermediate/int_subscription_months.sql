@@ -1,0 +1,38 @@
+-- Grain: begun subscription and month of its garage in which it was in force at some time.
+with garage_months as (
+
+    select * from {{ ref('int_garage_months') }}
+
+),
+
+subscriptions as (
+
+    select
+        *,
+        {{ to_reporting_time('created_at') }} as created_local,
+        {{ to_reporting_time('ended_at') }} as ended_local
+    from {{ ref('fact_subscriptions') }}
+    where is_begun and created_at < {{ as_of() }}
+
+)
+
+select
+    subscriptions.subscription_id,
+    subscriptions.garage_id,
+    subscriptions.user_id,
+    subscriptions.status,
+    subscriptions.monthly_amount,
+    garage_months.month,
+    garage_months.currency,
+    case when subscriptions.created_local < garage_months.month then 1 else 0 end as is_opening,
+    case when subscriptions.created_local >= garage_months.month then 1 else 0 end as is_new,
+    case when subscriptions.ended_local < garage_months.month_end then 1 else 0 end as is_churned,
+    case
+        when subscriptions.ended_local is null or subscriptions.ended_local >= garage_months.month_end then 1
+        else 0
+    end as is_closing
+from garage_months
+inner join subscriptions
+    on garage_months.garage_id = subscriptions.garage_id
+        and garage_months.month_end > subscriptions.created_local
+        and (subscriptions.ended_local is null or garage_months.month <= subscriptions.ended_local)

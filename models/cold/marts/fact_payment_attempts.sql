@@ -1,0 +1,81 @@
+-- Grain: payment attempt, whatever became of it. Incremental: rows the loader brought since the last build, and
+-- rows whose garage, customer or pass is called otherwise by now; what the source deleted goes first.
+{{ config(
+    materialized='incremental',
+    unique_key='payment_id',
+    incremental_strategy='merge',
+    on_schema_change='append_new_columns',
+    pre_hook="{% if is_incremental() %}
+        delete from {{ this }}
+        where payment_id in (select id from {{ source('raw', 'payments') }} where _fivetran_deleted)
+    {% endif %}",
+) }}
+
+with payments as (
+
+    select * from {{ ref('stg_payments') }}
+
+),
+
+garages as (
+
+    select * from {{ ref('dim_garages') }}
+
+),
+
+subscriptions as (
+
+    select * from {{ ref('fact_subscriptions') }}
+
+)
+
+{% if is_incremental() %}
+,
+
+renamed as (
+
+    select stored.payment_id
+    from {{ this }} as stored
+    left join garages on stored.garage_id = garages.garage_id
+    left join subscriptions on stored.subscription_id = subscriptions.subscription_id
+    where stored.garage_name is distinct from garages.garage_name
+        or stored.user_id is distinct from subscriptions.user_id
+        or stored.user_email is distinct from subscriptions.email
+        or stored.pass_name is distinct from subscriptions.pass_name
+
+)
+{% endif %}
+
+select
+    payments.payment_id,
+    payments.stripe_payment_intent_id,
+    payments.subscription_id,
+    payments.garage_id,
+    payments.status,
+    payments.gross_amount,
+    payments.stripe_fee,
+    payments.net_amount,
+    payments.platform_fee,
+    payments.garage_profit,
+    payments.currency,
+    payments.payment_date,
+    payments.payment_date_day,
+    payments.payment_month,
+    payments.payment_year,
+    garages.garage_name,
+    subscriptions.user_id,
+    subscriptions.email as user_email,
+    subscriptions.pass_name,
+    payments.created_at,
+    payments.updated_at,
+    payments._fivetran_synced
+from payments
+left join garages on payments.garage_id = garages.garage_id
+left join subscriptions on payments.subscription_id = subscriptions.subscription_id
+{% if is_incremental() %}
+where payments._fivetran_synced > (
+        select coalesce(max(stored._fivetran_synced), cast('1970-01-01' as {{ type_naive_timestamp() }}))
+        from {{ this }} as stored
+    )
+    or payments.payment_id in (select renamed.payment_id from renamed)
+{% endif %}

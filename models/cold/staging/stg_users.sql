@@ -1,0 +1,21 @@
+-- Grain: user.
+with users as (
+
+    select * from {{ source('raw', 'users') }}
+    where id is not null and not coalesce(_fivetran_deleted, false)
+
+)
+
+select
+    id as user_id,
+    trim(first_name) as first_name,
+    trim(last_name) as last_name,
+    lower(trim(email)) as email,
+    phone,
+    stripe_customer_id,
+    role,
+    created_at,
+    updated_at,
+    {{ month_key(to_reporting_time('created_at')) }} as user_cohort_month,
+    _fivetran_synced
+from users

@@ -1,0 +1,35 @@
+-- Grain: garage. Vehicles inside at as_of.
+{{ config(indexes=[{'name': 'idx_mv_current_occ_garage', 'columns': ['garage_id'], 'unique': true}]) }}
+
+with garages as (
+
+    select * from {{ source('operational', 'garages') }}
+
+),
+
+parked as (
+
+    select * from {{ source('operational', 'parked') }}
+
+),
+
+inside as (
+
+    select
+        garage_id,
+        count(*) as vehicles
+    from parked
+    where entered_at < hot.as_of() and (exited_at is null or exited_at >= hot.as_of())
+    group by garage_id
+
+)
+
+select
+    garages.id as garage_id,
+    garages.name as garage_name,
+    garages.capacity,
+    coalesce(inside.vehicles, 0) as current_occupancy,
+    {{ percent('coalesce(inside.vehicles, 0)', 'garages.capacity', scale=2) }} as occupancy_rate,
+    garages.capacity - coalesce(inside.vehicles, 0) as available_spots
+from garages
+left join inside on garages.id = inside.garage_id

@@ -1,0 +1,3 @@
+{{ config(alias='mv_current_occupancy') }}
+
+select * from {{ ref('mv_current_occupancy') }}

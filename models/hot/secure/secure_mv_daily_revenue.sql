@@ -1,0 +1,3 @@
+{{ config(alias='mv_daily_revenue') }}
+
+select * from {{ ref('mv_daily_revenue') }}

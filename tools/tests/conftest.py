@@ -1,0 +1,84 @@
+"""What all tests share: one real Postgres for the whole run, and a fresh database for whoever asks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import conninfo
+
+from vend import server
+from vend.settings import Settings
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def settings_in(home: Path, **changes: Any) -> Settings:
+    values: dict[str, Any] = {
+        "project": PROJECT,
+        "home": home,
+        "postgres_dsn": None,
+        "source_dsn": None,
+        "warehouse": "duckdb",
+        "duckdb_path": home / "vend_analytics.duckdb",
+    }
+    return Settings(**values | changes)
+
+
+@pytest.fixture(scope="session")
+def server_dsn() -> Iterator[str]:
+    """A server where this session may create databases: VEND_TEST_POSTGRES_DSN, else an embedded one."""
+    if given := os.environ.get("VEND_TEST_POSTGRES_DSN"):
+        yield given
+        return
+    folder = Path(tempfile.mkdtemp(prefix="vend-"))
+    folder.chmod(0o755)  # as root the server runs as another user
+    settings = settings_in(folder / "home")
+    try:
+        yield server.up(settings)
+    finally:
+        server.down(settings)
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def make_database(server_dsn: str) -> Iterator[Callable[[], str]]:
+    """Call it for the DSN of a fresh, empty database; all are dropped at the end of the session."""
+    made: list[str] = []
+
+    def make() -> str:
+        name = f"test_{uuid.uuid4().hex[:12]}"
+        with psycopg.connect(server_dsn, autocommit=True) as connection:
+            connection.execute(f"create database {name}")
+        made.append(name)
+        return conninfo.make_conninfo(server_dsn, dbname=name)
+
+    yield make
+    for name in made:
+        _drop(server_dsn, name)
+
+
+@pytest.fixture
+def database(server_dsn: str, make_database: Callable[[], str]) -> Iterator[str]:
+    """The DSN of a fresh, empty database, dropped after the test."""
+    dsn = make_database()
+    yield dsn
+    _drop(server_dsn, str(conninfo.conninfo_to_dict(dsn)["dbname"]))
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Callable[..., Settings]:
+    """Call it, with fields to change, for Settings whose state folder is the test's own."""
+    return lambda **changes: settings_in(tmp_path / "home", **changes)
+
+
+def _drop(server_dsn: str, name: str) -> None:
+    with psycopg.connect(server_dsn, autocommit=True) as connection:
+        connection.execute(f"drop database if exists {name} with (force)")

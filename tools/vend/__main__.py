@@ -1,0 +1,3 @@
+from vend.cli import main
+
+main()

@@ -1,0 +1,274 @@
+"""The `vend` command. Commands parse and print; the work is in the modules they call.
+
+Modules are imported inside the commands, so that `vend --version` and `--help` answer at once.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vend import __version__
+from vend.errors import VendError
+from vend.settings import Settings, load
+
+if TYPE_CHECKING:
+    from vend.dbt import Outcome
+
+
+class Instant(click.ParamType[datetime]):
+    """An instant in UTC as a naive datetime: 2026-01-31, 2026-01-31T12:00:00, or with an offset."""
+
+    name = "instant"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(
+                f"{value!r} is no date. Write an instant in UTC as 2026-01-31 or 2026-01-31T12:00:00.",
+                param,
+                ctx,
+            )
+        return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+class Group(click.Group):
+    """Turns what goes wrong below into one sentence on stderr and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except VendError as error:
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(error.exit_code)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except Exception as error:
+            if os.environ.get("VEND_DEBUG"):
+                raise
+            click.echo(
+                f"Error: something unforeseen happened ({type(error).__name__}). "
+                "Set VEND_DEBUG=1 and run the command again to see where, and report it.",
+                err=True,
+            )
+            ctx.exit(1)
+
+
+as_of_option = click.option(
+    "--as-of", type=Instant(), help="Up to which instant (UTC) events count; a date means its midnight."
+)
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="vend")
+def main() -> None:
+    """Vend's hybrid warehouse: load RAW from Postgres, build the hot and the cold side."""
+
+
+def hot_dsn(settings: Settings) -> str:
+    """The hot side's address; starts the embedded server where none is given."""
+    if settings.postgres_dsn:
+        return settings.postgres_dsn
+    from vend import server
+
+    return server.up(settings)
+
+
+def source_dsn(settings: Settings) -> str:
+    """What sync reads."""
+    return settings.source_dsn or hot_dsn(settings)
+
+
+@main.command()
+def up() -> None:
+    """Start the embedded Postgres, if VEND_POSTGRES_DSN names no server."""
+    settings = load()
+    from vend import postgres
+
+    dsn = hot_dsn(settings)
+    with postgres.connect(dsn) as connection:
+        version = connection.info.parameter_status("server_version")
+    click.echo(f"Postgres {version} answers: {postgres.redacted(dsn)}")
+
+
+@main.command()
+def down() -> None:
+    """Stop the embedded Postgres. Its data stay."""
+    from vend import server
+
+    stopped = server.down(load())
+    click.echo("The embedded Postgres is stopped." if stopped else "The embedded Postgres was not running.")
+
+
+@main.command()
+def status() -> None:
+    """Show what runs, what is loaded and how fresh it is."""
+    from vend import status as report
+
+    click.echo(report.as_text(load()))
+
+
+@main.command()
+def env() -> None:
+    """Print the settings in force as `export KEY=VALUE` lines, for eval; passwords are left out."""
+    from vend import dbt, postgres
+
+    settings = load()
+    hot = hot_dsn(settings)
+    source = source_dsn(settings)
+    values = dbt.environment(settings, hot)
+    values |= {"VEND_POSTGRES_DSN": postgres.redacted(hot), "VEND_SOURCE_DSN": postgres.redacted(source)}
+    for name in sorted(values.keys() - {"PGPASSWORD"}):
+        click.echo(f"export {name}={shlex.quote(values[name])}")
+    if (values["VEND_POSTGRES_DSN"], values["VEND_SOURCE_DSN"]) != (hot, source):
+        click.echo("The password is left out: set PGPASSWORD or use a password file.", err=True)
+
+
+@main.group()
+def source() -> None:
+    """Vend's operational database, for rehearsal: create it, fill it, play a day on it."""
+
+
+@source.command("init")
+def source_init() -> None:
+    """Create the operational schema; what is there already stays."""
+    from vend import source as operational
+
+    created = operational.init(hot_dsn(load()))
+    click.echo(f"Created: {', '.join(created)}." if created else "The schema is there; nothing to do.")
+
+
+@source.command("seed")
+@click.option("--garages", default=200, show_default=True, help="How many garages.")
+@click.option("--months", default=30, show_default=True, help="How many months of history.")
+@click.option("--payments", default=100_000, show_default=True, help="About how many payment attempts.")
+@click.option("--seed", default=1, show_default=True, help="Same number, same data.")
+@as_of_option
+def source_seed(garages: int, months: int, payments: int, seed: int, as_of: datetime | None) -> None:
+    """Fill the empty schema with a believable business; deterministic for its arguments."""
+    from vend import source as operational
+    from vend.progress import progress
+
+    with progress() as update:
+        rows = operational.seed(
+            hot_dsn(load()),
+            garages=garages,
+            months=months,
+            payments=payments,
+            seed=seed,
+            as_of=as_of,
+            progress=update,
+        )
+    _print_rows(rows)
+
+
+@source.command("mutate")
+@click.option("--seed", default=1, show_default=True, help="Same number, same day.")
+@as_of_option
+def source_mutate(seed: int, as_of: datetime | None) -> None:
+    """Play a day of business: renewals, failures, refunds, cancellations, parking, a renamed garage …"""
+    from vend import source as operational
+
+    _print_rows(operational.mutate(hot_dsn(load()), seed=seed, as_of=as_of))
+
+
+def _print_rows(rows: dict[str, int]) -> None:
+    for name, count in rows.items():
+        click.echo(f"{name:<28}{count:>14,}")
+
+
+@main.command()
+@click.argument("tables", nargs=-1, metavar="[TABLE]...")
+@click.option("--dry-run", is_flag=True, help="Say what would move; change nothing.")
+@click.option("--full-refresh", is_flag=True, help="Read every row again.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def sync(tables: tuple[str, ...], dry_run: bool, full_refresh: bool, form: str) -> None:
+    """Load what changed in Postgres into RAW: all nine tables from one snapshot, or those named."""
+    from vend import sync as loader
+    from vend.progress import progress
+
+    settings = load()
+    with progress() as update:
+        run = loader.sync(
+            settings,
+            source_dsn(settings),
+            tables=tables,
+            full_refresh=full_refresh,
+            dry_run=dry_run,
+            progress=update,
+        )
+    click.echo(loader.as_json(run) if form == "json" else loader.as_text(run))
+    if not run.ok:
+        sys.exit(1)
+
+
+@main.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
+@click.argument("side", type=click.Choice(["hot", "cold"]))
+@as_of_option
+@click.argument("dbt_args", nargs=-1, type=click.UNPROCESSED, metavar="[DBT ARGS]...")
+def build(side: str, as_of: datetime | None, dbt_args: tuple[str, ...]) -> None:
+    """Run `dbt build` for one side; further arguments go to dbt as they are."""
+    outcome = build_side(load(), side, as_of, dbt_args)
+    click.echo(summary_line(outcome))
+    if not outcome.ok:
+        sys.exit(1)
+
+
+def build_side(
+    settings: Settings, side: str, as_of: datetime | None, dbt_args: tuple[str, ...] = (), quiet: bool = False
+) -> Outcome:
+    from vend import dbt, figures
+
+    if side == "hot":
+        from vend import postgres
+        from vend.source import schema
+
+        dsn = hot_dsn(settings)
+        with postgres.connect(dsn) as connection:
+            schema.require(connection, dsn)
+        return dbt.build(settings, side, dsn=dsn, as_of=as_of, arguments=dbt_args, quiet=quiet)
+    with figures.exclusively(settings):
+        return dbt.build(settings, side, as_of=as_of, arguments=dbt_args, quiet=quiet)
+
+
+def summary_line(outcome: Outcome) -> str:
+    """One line for a person: what was built, which tests passed."""
+    tests = ("test", "unit_test")
+    built = outcome.count("success", kinds=("model", "seed", "snapshot"))
+    passed, warned = outcome.count("pass", kinds=tests), outcome.count("warn", kinds=tests)
+    failed, skipped = len(outcome.failures), outcome.count("skipped")
+    line = f"{outcome.side}: {built} relations built, {passed} tests passed"
+    line += f", {warned} warned" if warned else ""
+    line += f", {failed} failed" if failed else ""
+    line += f", {skipped} skipped" if skipped else ""
+    return "\n".join([f"{line} in {outcome.seconds:.0f} s", *(f"  {f}" for f in outcome.failures)])
+
+
+@main.command()
+def refresh() -> None:
+    """Bring the hot views up to date; readers are not blocked."""
+    from vend import refresh as refresher
+
+    results = refresher.refresh(hot_dsn(load()))
+    for view in results:
+        shown = f"{view.rows:>12,} rows" if view.rows is not None else f"{view.error}"
+        click.echo(f"{view.relation:<28}{view.status:<9}{shown}  {view.seconds:6.2f} s")
+    if any(view.status != "success" for view in results):
+        sys.exit(1)
+
+
+@main.command()
+def demo() -> None:
+    """The whole way once: database, data, RAW, both sides, and the figures. `make demo` calls it."""
+    from vend import demo as rehearsal
+
+    if not rehearsal.run(load()):
+        sys.exit(1)

@@ -1,0 +1,159 @@
+"""Runs dbt for one side of the project, as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from vend import packages, postgres
+from vend.errors import VendError
+from vend.settings import Settings
+
+# libpq's own variables, so that dbt's adapter and psql agree with the DSN in every detail
+PG_VARIABLES = {
+    "host": "PGHOST",
+    "hostaddr": "PGHOSTADDR",
+    "port": "PGPORT",
+    "user": "PGUSER",
+    "password": "PGPASSWORD",
+    "dbname": "PGDATABASE",
+    "passfile": "PGPASSFILE",
+    "service": "PGSERVICE",
+    "options": "PGOPTIONS",
+    "sslmode": "PGSSLMODE",
+    "sslrootcert": "PGSSLROOTCERT",
+    "sslcert": "PGSSLCERT",
+    "sslkey": "PGSSLKEY",
+    "channel_binding": "PGCHANNELBINDING",
+    "gssencmode": "PGGSSENCMODE",
+    "connect_timeout": "PGCONNECT_TIMEOUT",
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one dbt build did. nodes: (resource type, status) → how many; failures: one line each."""
+
+    side: str
+    exit_code: int
+    seconds: float = 0.0
+    nodes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        return self.exit_code == 0
+
+    def count(self, *statuses: str, kinds: Sequence[str] = ()) -> int:
+        """How many nodes ended in one of the statuses, of the resource types given or of all."""
+        return sum(n for (kind, status), n in self.nodes.items() if status in statuses and (not kinds or kind in kinds))
+
+
+def target(settings: Settings, side: str) -> str:
+    """The dbt target of a side: hot, cold (Snowflake) or cold_local (DuckDB)."""
+    if side == "hot":
+        return "hot"
+    return "cold" if settings.warehouse == "snowflake" else "cold_local"
+
+
+def pg_environment(dsn: str) -> dict[str, str]:
+    """libpq's variables for a DSN; they hold its password if it has one."""
+    parts = postgres.parse(dsn, "VEND_POSTGRES_DSN")
+    return {name: str(parts[key]) for key, name in PG_VARIABLES.items() if parts.get(key)}
+
+
+def environment(settings: Settings, dsn: str | None) -> dict[str, str]:
+    """What dbt reads from the environment, beside what is there already. dsn: the hot side's, if needed."""
+    values = {
+        "VEND_HOME": str(settings.home),
+        "VEND_WAREHOUSE": settings.warehouse,
+        "VEND_DUCKDB_PATH": str(settings.duckdb_path),
+    }
+    if (settings.project / "profiles.yml").exists():
+        values["DBT_PROFILES_DIR"] = str(settings.project)
+    if dsn:
+        values |= pg_environment(dsn)
+    return values
+
+
+def target_path(settings: Settings, side: str) -> Path:
+    return settings.home / "target" / side
+
+
+def build(
+    settings: Settings,
+    side: str,
+    *,
+    dsn: str | None = None,
+    as_of: datetime | None = None,
+    arguments: Sequence[str] = (),
+    quiet: bool = False,
+) -> Outcome:
+    """`dbt build` of one side; its own output goes to stderr, or only to its log file when `quiet`.
+
+    Raises VendError if dbt cannot be started at all; a failed model or test is in the Outcome.
+    """
+    packages.ensure(settings)
+    settings.make_home()
+    profile = settings.project / "profiles.yml"
+    if not profile.exists() and not profile.is_symlink() and not (Path.home() / ".dbt/profiles.yml").exists():
+        profile.symlink_to("profiles.yml.example")
+    command = [sys.executable, "-m", "dbt.cli.main", "build", "--project-dir", str(settings.project)]
+    command += ["--target", target(settings, side), "--target-path", str(target_path(settings, side))]
+    command += ["--log-path", str(settings.home / "logs" / side)]
+    if not any(a in ("--select", "-s", "--selector", "--models", "-m") for a in arguments):
+        command += ["--selector", side]
+    if as_of is not None:
+        command += ["--vars", json.dumps({"as_of": as_of.isoformat(sep=" ")})]
+    results = target_path(settings, side) / "run_results.json"
+    results.unlink(missing_ok=True)
+    finished = subprocess.run(
+        [*command, *arguments],
+        cwd=settings.project,
+        env={**os.environ, **environment(settings, dsn)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL if quiet else sys.stderr,
+        stderr=subprocess.DEVNULL if quiet else sys.stderr,
+        check=False,
+    )
+    return read_results(side, finished.returncode, results, settings.home / "logs" / side / "dbt.log")
+
+
+def read_results(side: str, exit_code: int, results: Path, log: Path) -> Outcome:
+    """The Outcome from dbt's run_results.json."""
+    if not results.exists():
+        raise VendError(
+            f"dbt stopped before it built anything of the {side} side: {_last_error(log)} The whole story is in {log}."
+        )
+    document = json.loads(results.read_text())
+    nodes: Counter[tuple[str, str]] = Counter()
+    failures = []
+    for node in document["results"]:
+        kind, _, name = node["unique_id"].split(".", 2)
+        nodes[kind, node["status"]] += 1
+        if node["status"] in ("error", "fail"):
+            failures.append(f"{kind} {name}: {_one_line(node)}")
+    return Outcome(side, exit_code, float(document["elapsed_time"]), nodes, failures)
+
+
+def _one_line(node: dict[str, Any]) -> str:
+    lines = [line.strip() for line in str(node.get("message") or node["status"]).splitlines() if line.strip()]
+    return " ".join(lines[:3])[:300]
+
+
+def _last_error(log: Path) -> str:
+    try:
+        lines = log.read_text(errors="replace").splitlines()
+    except OSError:
+        return "it left no log."
+    marks = [i for i, line in enumerate(lines) if "Encountered an error" in line or "Error" in line]
+    text = " ".join(line.strip() for line in lines[marks[-1] : marks[-1] + 4]) if marks else "no reason given"
+    return text[:400]

@@ -1,0 +1,61 @@
+"""Reads what the cold side has built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from vend.errors import UsageError, VendError
+from vend.settings import Settings
+
+
+@contextmanager
+def exclusively(settings: Settings) -> Iterator[None]:
+    """Keep syncs off while the cold side is built. Raises VendError where there is nothing to build on."""
+    if settings.warehouse != "duckdb":
+        yield
+        return
+    from vend.warehouse import duckdb
+
+    _loaded(settings)
+    with duckdb.locked(settings.duckdb_path):
+        query(settings, "select 1")
+        yield
+
+
+def query(settings: Settings, statement: str) -> list[tuple[Any, ...]]:
+    """The rows of a query on the warehouse, read-only. Raises VendError, in a sentence."""
+    if settings.warehouse != "duckdb":
+        raise UsageError(f"VEND_WAREHOUSE={settings.warehouse} cannot be read from here yet; use duckdb.")
+    import duckdb
+
+    from vend.warehouse.duckdb import explained
+
+    _loaded(settings)
+    with (
+        explained(settings.duckdb_path),
+        duckdb.connect(settings.duckdb_path, read_only=True) as connection,
+    ):
+        return connection.execute(statement).fetchall()
+
+
+def layers(settings: Settings, schemas: tuple[str, ...]) -> list[tuple[str, int, int]]:
+    """(schema, number of relations, rows in them) for each schema."""
+    found = query(
+        settings,
+        "select table_schema, table_name from information_schema.tables"
+        " where table_catalog = current_database() and table_name not like '%__dbt_tmp' order by all",
+    )
+    result = []
+    for schema in schemas:
+        names = [name for owner, name in found if owner == schema]
+        counts = " union all ".join(f"select count(*) from {schema}.{name}" for name in names)
+        rows = sum(n for (n,) in query(settings, counts)) if names else 0
+        result.append((schema, len(names), rows))
+    return result
+
+
+def _loaded(settings: Settings) -> None:
+    if not settings.duckdb_path.exists():
+        raise VendError(f"There is no warehouse at {settings.duckdb_path} yet. Load it with `vend sync`.")

@@ -1,0 +1,20 @@
+create table if not exists ops.sync_runs (
+    run_id varchar,
+    table_name varchar,
+    mode varchar,
+    status varchar,
+    started_at timestamp,
+    finished_at timestamp,
+    watermark timestamp,
+    xid_horizon bigint,
+    rows_extracted bigint,
+    rows_inserted bigint,
+    rows_updated bigint,
+    rows_deleted bigint,
+    source_rows bigint,
+    raw_rows bigint,
+    source_checksum decimal(38, 0),
+    raw_checksum decimal(38, 0),
+    error varchar,
+    system_identifier varchar
+)
