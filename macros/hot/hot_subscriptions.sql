@@ -12,5 +12,5 @@
         created_at,
         {{ subscription_ended_at() }} as ended_at
     from {{ source('operational', 'subscriptions') }}
-    where status not in ('incomplete', 'incomplete_expired') and created_at < hot.as_of()
+    where status not in ('incomplete', 'incomplete_expired') and created_at < (select hot.as_of())
 {%- endmacro %}

@@ -19,6 +19,7 @@ from vend.settings import Settings, load
 
 if TYPE_CHECKING:
     from vend.dbt import Outcome
+    from vend.progress import Progress
 
 
 class Instant(click.ParamType[datetime]):
@@ -223,8 +224,13 @@ def build(side: str, as_of: datetime | None, dbt_args: tuple[str, ...]) -> None:
 
 
 def build_side(
-    settings: Settings, side: str, as_of: datetime | None, dbt_args: tuple[str, ...] = (), quiet: bool = False
+    settings: Settings,
+    side: str,
+    as_of: datetime | None,
+    dbt_args: tuple[str, ...] = (),
+    progress: Progress | None = None,
 ) -> Outcome:
+    """`dbt build` of one side on the servers in force; what `vend build` and the demo share."""
     from vend import dbt, figures
 
     if side == "hot":
@@ -234,9 +240,9 @@ def build_side(
         dsn = hot_dsn(settings)
         with postgres.connect(dsn) as connection:
             schema.require(connection, dsn)
-        return dbt.build(settings, side, dsn=dsn, as_of=as_of, arguments=dbt_args, quiet=quiet)
+        return dbt.build(settings, side, dsn=dsn, as_of=as_of, arguments=dbt_args, progress=progress)
     with figures.exclusively(settings):
-        return dbt.build(settings, side, as_of=as_of, arguments=dbt_args, quiet=quiet)
+        return dbt.build(settings, side, as_of=as_of, arguments=dbt_args, progress=progress)
 
 
 def summary_line(outcome: Outcome) -> str:

@@ -42,7 +42,8 @@ def tables(settings: Settings) -> list[Table]:
 
     path = settings.project / FILE
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster, where PyYAML has it
+        document = yaml.load(path.read_text(encoding="utf-8"), loader)  # noqa: S506
         raw = next(source for source in document["sources"] if source["name"] == "raw")
         return [_table(entry) for entry in raw["tables"]]
     except OSError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -15,6 +16,7 @@ from typing import Any
 
 from vend import packages, postgres
 from vend.errors import VendError
+from vend.progress import Progress
 from vend.settings import Settings
 
 # libpq's own variables, so that dbt's adapter and psql agree with the DSN in every detail
@@ -36,6 +38,8 @@ PG_VARIABLES = {
     "gssencmode": "PGGSSENCMODE",
     "connect_timeout": "PGCONNECT_TIMEOUT",
 }
+
+NODE_STARTED = re.compile(r"(\d+) of (\d+) START")
 
 
 @dataclass(frozen=True)
@@ -95,9 +99,9 @@ def build(
     dsn: str | None = None,
     as_of: datetime | None = None,
     arguments: Sequence[str] = (),
-    quiet: bool = False,
+    progress: Progress | None = None,
 ) -> Outcome:
-    """`dbt build` of one side; its own output goes to stderr, or only to its log file when `quiet`.
+    """`dbt build` of one side; its own output goes to stderr, or only to its log file where `progress` is given.
 
     Raises VendError if dbt cannot be started at all; a failed model or test is in the Outcome.
     """
@@ -106,7 +110,7 @@ def build(
     profile = settings.project / "profiles.yml"
     if not profile.exists() and not profile.is_symlink() and not (Path.home() / ".dbt/profiles.yml").exists():
         profile.symlink_to("profiles.yml.example")
-    command = [sys.executable, "-m", "dbt.cli.main", "build", "--project-dir", str(settings.project)]
+    command = [str(Path(sys.executable).with_name("dbt")), "build", "--project-dir", str(settings.project)]
     command += ["--target", target(settings, side), "--target-path", str(target_path(settings, side))]
     command += ["--log-path", str(settings.home / "logs" / side)]
     if not any(a in ("--select", "-s", "--selector", "--models", "-m") for a in arguments):
@@ -115,16 +119,30 @@ def build(
         command += ["--vars", json.dumps({"as_of": as_of.isoformat(sep=" ")})]
     results = target_path(settings, side) / "run_results.json"
     results.unlink(missing_ok=True)
-    finished = subprocess.run(
-        [*command, *arguments],
+    exit_code = _run([*command, *arguments], settings, {**os.environ, **environment(settings, dsn)}, side, progress)
+    return read_results(side, exit_code, results, settings.home / "logs" / side / "dbt.log")
+
+
+def _run(command: list[str], settings: Settings, environ: dict[str, str], side: str, progress: Progress | None) -> int:
+    if progress is None:
+        return subprocess.run(
+            command, cwd=settings.project, env=environ, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False
+        ).returncode
+    with subprocess.Popen(
+        command,
         cwd=settings.project,
-        env={**os.environ, **environment(settings, dsn)},
+        env=environ,
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL if quiet else sys.stderr,
-        stderr=subprocess.DEVNULL if quiet else sys.stderr,
-        check=False,
-    )
-    return read_results(side, finished.returncode, results, settings.home / "logs" / side / "dbt.log")
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if node := NODE_STARTED.search(line):
+                progress(f"dbt build {side}", int(node[1]), int(node[2]))
+    return process.returncode
 
 
 def read_results(side: str, exit_code: int, results: Path, log: Path) -> Outcome:

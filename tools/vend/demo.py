@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
-from vend import contract, figures, postgres, source
+from vend import contract, dbt, figures, postgres, source
 from vend.cli import build_side, hot_dsn, source_dsn, summary_line
-from vend.dbt import Outcome
 from vend.progress import progress, say
 from vend.settings import Settings
 
 GARAGES, MONTHS, PAYMENTS, SEED = 200, 30, 100_000, 1
 COLD_SCHEMAS = ("raw", "staging", "marts", "reports")
+MADE_OF = ("dbt_project.yml", "packages.yml", "selectors.yml", "models", "macros", "seeds", "tests", "snapshots")
+TESTS = ("test", "unit_test")
+
+LAST_CHANGE = """
+    select cast(max(started_at) as varchar)
+    from ops.sync_runs
+    where status = 'success' and rows_inserted + rows_updated + rows_deleted > 0
+"""
 
 
-def run(settings: Settings) -> bool:
-    """Play it; True if everything was built and every test passed. A second run finds all done and says so."""
+def run(settings: Settings, *, garages: int = GARAGES, months: int = MONTHS, payments: int = PAYMENTS) -> bool:
+    """Play it; True if everything was built and every test passed. What a run before did and still stands is kept."""
     from vend import sync as loader
 
     begun = time.monotonic()
@@ -26,27 +35,32 @@ def run(settings: Settings) -> bool:
     hot = hot_dsn(settings)
     source.init(hot)
     say("2/5  Vend's business: garages, passes, subscriptions, payments, parking")
-    as_of = _seeded(hot)
+    as_of = _seeded(hot, garages, months, payments)
     say("3/5  sync: Postgres → RAW")
     with progress() as update:
         loaded = loader.sync(settings, source_dsn(settings), progress=update)
     if not loaded.ok:
         say(loader.as_text(loaded))
         return False
-    outcomes = []
+    passed = warned = 0
     for step, side in (("4/5  hot", "hot"), ("5/5  cold", "cold")):
-        say(f"{step}: models and tests")
-        outcome = build_side(settings, side, as_of, quiet=True)
-        outcomes.append(outcome)
-        if not outcome.ok:
-            say(summary_line(outcome))
-            say(f"The whole story is in {settings.home / 'logs' / side / 'dbt.log'}.")
-            return False
-    print(page(settings, hot, as_of, outcomes, time.monotonic() - begun))
+        outcome = _standing(settings, side, as_of)
+        say(f"{step}: models and tests{'' if outcome is None else ', built before and unchanged'}")
+        if outcome is None:
+            with progress("steps") as update:
+                outcome = build_side(settings, side, as_of, progress=update)
+            if not outcome.ok:
+                say(summary_line(outcome))
+                say(f"The whole story is in {settings.home / 'logs' / side / 'dbt.log'}.")
+                return False
+            _stamp(settings, side).write_text(_fingerprint(settings, side, as_of))
+        passed += outcome.count("pass", kinds=TESTS)
+        warned += outcome.count("warn", kinds=TESTS)
+    print(page(settings, hot, as_of, f"{passed} tests passed, {warned} warned, 0 failed", time.monotonic() - begun))
     return True
 
 
-def _seeded(dsn: str) -> datetime | None:
+def _seeded(dsn: str, garages: int, months: int, payments: int) -> datetime | None:
     """Fill an empty database. Returns the instant its data were made for; None for a business of its own."""
     recorded = source.recorded(dsn)
     if recorded is None:
@@ -54,14 +68,39 @@ def _seeded(dsn: str) -> datetime | None:
             if connection.execute("select exists (select from public.garages)").fetchone() == (True,):
                 return None
         with progress() as update:
-            source.seed(dsn, garages=GARAGES, months=MONTHS, payments=PAYMENTS, seed=SEED, as_of=None, progress=update)
+            source.seed(dsn, garages=garages, months=months, payments=payments, seed=SEED, progress=update)
         recorded = source.recorded(dsn)
     assert recorded is not None
     as_of: datetime = recorded["as_of"]
     return as_of
 
 
-def page(settings: Settings, hot: str, as_of: datetime | None, outcomes: list[Outcome], seconds: float) -> str:
+def _standing(settings: Settings, side: str, as_of: datetime | None) -> dbt.Outcome | None:
+    """The outcome of the demo's last build of a side, if a build now could bring nothing new."""
+    stamp = _stamp(settings, side)
+    if as_of is None or not stamp.exists() or stamp.read_text() != _fingerprint(settings, side, as_of):
+        return None
+    return dbt.read_results(side, 0, dbt.target_path(settings, side) / "run_results.json", stamp)
+
+
+def _stamp(settings: Settings, side: str) -> Path:
+    return settings.home / f"demo-{side}"
+
+
+def _fingerprint(settings: Settings, side: str, as_of: datetime | None) -> str:
+    """Changes with the project's files, the data in RAW, the instant, and any other build of the side."""
+    digest = hashlib.sha256(f"{as_of} {figures.query(settings, LAST_CHANGE)}".encode())
+    for part in MADE_OF:
+        top = settings.project / part
+        for file in sorted(top.rglob("*")) if top.is_dir() else [top]:
+            if file.is_file():
+                digest.update(str(file.relative_to(settings.project)).encode() + file.read_bytes())
+    results = dbt.target_path(settings, side) / "run_results.json"
+    digest.update(results.read_bytes() if results.exists() else b"none")
+    return digest.hexdigest()
+
+
+def page(settings: Settings, hot: str, as_of: datetime | None, tests: str, seconds: float) -> str:
     """The closing page: rows per layer, tests, headline figures, what to try next. Fits one screen."""
     with postgres.connect(hot) as connection:
         operational = [
@@ -84,14 +123,11 @@ def page(settings: Settings, hot: str, as_of: datetime | None, outcomes: list[Ou
     layers = [("source", len(operational), sum(operational)), ("hot", len(views), sum(views))]
     layers += figures.layers(settings, COLD_SCHEMAS)
     headlines = figures.query(settings, HEADLINES)
-    tests = ("test", "unit_test")
-    passed = sum(o.count("pass", kinds=tests) for o in outcomes)
-    warned = sum(o.count("warn", kinds=tests) for o in outcomes)
     lines = [
         "",
-        f"Vend analytics as of {as_of or datetime.now().replace(microsecond=0)} UTC — ready in {seconds:.0f} s",
+        f"Vend analytics as of {as_of or datetime.now(UTC).replace(tzinfo=None, microsecond=0)} UTC — ready in {seconds:.0f} s",
         "",
-        f"  {'layer':<10}{'relations':>10}{'rows':>14}      {passed} tests passed, {warned} warned, 0 failed",
+        f"  {'layer':<10}{'relations':>10}{'rows':>14}      {tests}",
         *(f"  {name:<10}{relations:>10}{rows:>14,}" for name, relations, rows in layers),
         "",
         "  Right now (hot, Postgres)",

@@ -52,12 +52,12 @@ class Batch:
 
 
 @contextmanager
-def source(dsn: str, tables: Sequence[Table]) -> Iterator[Connection]:
+def source(dsn: str, tables: Sequence[Table], variable: str = "VEND_SOURCE_DSN") -> Iterator[Connection]:
     """A connection that may read these tables, all of their columns and all of their rows.
 
-    Raises VendError where one is missing, forbidden or filtered by row security.
+    variable: where the DSN is from, for messages. Raises VendError where one is missing, forbidden or filtered by row security.
     """
-    with postgres.connect(dsn, "VEND_SOURCE_DSN", autocommit=True) as connection:
+    with postgres.connect(dsn, variable, autocommit=True) as connection:
         with postgres.explained("The source cannot be checked", dsn):
             connection.execute("set statement_timeout = 0")
             connection.execute("set idle_in_transaction_session_timeout = 0")
@@ -190,7 +190,7 @@ def extract(
         rows = writer.rows
         if rows != cursor.rowcount:
             raise VendError(
-                f"{table.name}: Postgres sent {cursor.rowcount} rows and {rows} were written. "
+                f"Postgres sent {cursor.rowcount} rows and {rows} were written. "
                 "Rerun, and report it if it happens again."
             )
     return Batch(tuple(writer.files), rows)
@@ -271,7 +271,7 @@ class _Writer:
     def _explained(self, message: str) -> str:
         match = re.search(r"In CSV column #(\d+): (.*)", message)
         if match is None:
-            return f"{self.name}: a row could not be read ({message.splitlines()[0]}). Report it."
+            return f"A row could not be read ({message.splitlines()[0]}). Report it."
         column = self.columns[int(match[1])]
         if column.type in ("varchar", "json"):
             return f"{self.name}.{column.name} holds text that is not UTF-8. Mend it in the source and rerun."
@@ -324,11 +324,16 @@ def failure(error: BaseException, table: str, dsn: str) -> str | None:
     """A foreseeable failure of one table as a sentence; None for one that is not foreseeable."""
     if isinstance(error, VendError):
         return str(error)
+    if isinstance(error, OSError):
+        return (
+            f"The rows could not be staged ({error.strerror or error}). RAW is as it was; "
+            "free some space in VEND_HOME, or mend its permissions, and rerun."
+        )
     if isinstance(error, errors.LockNotAvailable):
-        return f"{table} is locked by another session of the source for over {LOCK_SECONDS} s. Rerun later."
+        return f"Another session of the source has held a lock on {table} for over {LOCK_SECONDS} s. Rerun later."
     if isinstance(error, errors.Error):
         try:
-            with postgres.explained(f"{table} cannot be read", dsn):
+            with postgres.explained("The table cannot be read", dsn):
                 raise error
         except VendError as explained:
             return str(explained)

@@ -71,10 +71,14 @@ def connect(dsn: str, variable: str = "VEND_POSTGRES_DSN", *, autocommit: bool =
 
 
 def reason(error: BaseException, secret: object = None) -> str:
-    """The last line of the server's message, as a sentence, with the secret struck out."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    text = lines[-1] if lines else type(error).__name__
-    text = text.removeprefix("FATAL: ").removeprefix("DETAIL: ").strip()
+    """What the server or libpq says, in one sentence, with the secret struck out."""
+    # The server's own message, without the lines on context, which may show rows.
+    told = error.diag.message_primary if isinstance(error, psycopg.Error) else None
+    lines = [line.strip() for line in (told or str(error)).splitlines() if line.strip()]
+    # libpq adds a question of its own to a refused connection
+    telling = [line for line in lines if not line.startswith("Is the server running")]
+    text = telling[-1] if telling else type(error).__name__
+    text = text.rpartition(" failed: ")[2].removeprefix("FATAL: ").removeprefix("DETAIL: ").strip()
     if secret:
         text = text.replace(str(secret), "***")
     return text if text.endswith((".", "!", "?")) else text + "."

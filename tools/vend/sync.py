@@ -79,7 +79,8 @@ def sync(
     """
     chosen = _chosen(contract.tables(settings), tables)
     show: Progress = progress or (lambda task, done, total=None: None)
-    with extract.source(source_dsn, chosen) as connection:
+    variable = "VEND_SOURCE_DSN" if settings.source_dsn else "VEND_POSTGRES_DSN"
+    with extract.source(source_dsn, chosen, variable) as connection:
         if dry_run:
             return _plan(settings, connection, source_dsn, chosen, full_refresh)
         stage = _stage(settings)
@@ -152,7 +153,10 @@ def _table(source: _Source, target: Warehouse, entry: Entry, progress: Progress)
         entry = replace(
             entry, status="error", error=sentence, finished_at=max(_now(), entry.started_at), watermark=None
         )
-        target.record(entry)
+        try:
+            target.record(entry)
+        except VendError:  # the warehouse itself is in trouble, and the first error says why
+            raise VendError(sentence) from None
     finally:
         shutil.rmtree(source.folder, ignore_errors=True)
     return TableResult(

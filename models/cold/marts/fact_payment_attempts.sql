@@ -1,5 +1,6 @@
--- Grain: payment attempt, whatever became of it. Incremental: rows the loader brought since the last build, and
--- rows whose garage, customer or pass is called otherwise by now; what the source deleted goes first.
+-- Grain: payment attempt, whatever became of it. Incremental: rows the loader brought since the last build, rows
+-- whose garage, customer or pass is called otherwise by now, and rows computed with another fee rate or reporting
+-- zone; what the source deleted goes first.
 {{ config(
     materialized='incremental',
     unique_key='payment_id',
@@ -32,7 +33,7 @@ subscriptions as (
 {% if is_incremental() %}
 ,
 
-renamed as (
+outdated as (
 
     select stored.payment_id
     from {{ this }} as stored
@@ -42,6 +43,8 @@ renamed as (
         or stored.user_id is distinct from subscriptions.user_id
         or stored.user_email is distinct from subscriptions.email
         or stored.pass_name is distinct from subscriptions.pass_name
+        or stored.platform_fee is distinct from {{ platform_fee('stored.gross_amount') }}
+        or stored.payment_date_day is distinct from cast({{ to_reporting_time('stored.payment_date') }} as date)
 
 )
 {% endif %}
@@ -77,5 +80,5 @@ where payments._fivetran_synced > (
         select coalesce(max(stored._fivetran_synced), cast('1970-01-01' as {{ type_naive_timestamp() }}))
         from {{ this }} as stored
     )
-    or payments.payment_id in (select renamed.payment_id from renamed)
+    or payments.payment_id in (select outdated.payment_id from outdated)
 {% endif %}

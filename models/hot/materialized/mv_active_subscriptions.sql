@@ -16,7 +16,7 @@ subscriptions as (
 in_force as (
 
     select * from subscriptions
-    where ended_at is null or ended_at >= hot.as_of()
+    where ended_at is null or ended_at >= (select hot.as_of())
 
 )
 

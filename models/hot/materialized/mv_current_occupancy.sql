@@ -19,7 +19,7 @@ inside as (
         garage_id,
         count(*) as vehicles
     from parked
-    where entered_at < hot.as_of() and (exited_at is null or exited_at >= hot.as_of())
+    where entered_at < (select hot.as_of()) and (exited_at is null or exited_at >= (select hot.as_of()))
     group by garage_id
 
 )

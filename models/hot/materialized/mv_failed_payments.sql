@@ -7,14 +7,14 @@
 with subscriptions as (
 
     select * from {{ source('operational', 'subscriptions') }}
-    where status in ('past_due', 'unpaid') and created_at < hot.as_of()
+    where status in ('past_due', 'unpaid') and created_at < (select hot.as_of())
 
 ),
 
 payments as (
 
     select * from {{ source('operational', 'payments') }}
-    where payment_date < hot.as_of()
+    where payment_date < (select hot.as_of())
 
 ),
 
@@ -68,7 +68,7 @@ overdue as (
         coalesce(
             failures.first_failed_at,
             case
-                when subscriptions.current_period_end < hot.as_of() then subscriptions.current_period_end
+                when subscriptions.current_period_end < (select hot.as_of()) then subscriptions.current_period_end
                 else subscriptions.current_period_start
             end
         ) as past_due_since
@@ -88,7 +88,7 @@ select
     users.email,
     overdue.monthly_amount,
     overdue.current_period_end,
-    cast({{ to_reporting_time('hot.as_of()') }} as date)
+    cast({{ to_reporting_time('(select hot.as_of())') }} as date)
     - cast({{ to_reporting_time('overdue.past_due_since') }} as date) as days_past_due,
     overdue.past_due_since,
     overdue.first_failed_at,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import psycopg
 import pyarrow as pa
 from psycopg import errors, sql
 from pyarrow import compute, csv
@@ -24,6 +25,13 @@ BATCH = 65_536
 HEX = np.frombuffer(b"".join(b"%02x" % value for value in range(256)), np.uint8).reshape(256, 2)
 DASHES = (8, 13, 18, 23)
 DIGITS = np.array([place for place in range(36) if place not in DASHES])
+
+
+class Target(NamedTuple):
+    """Where rows go. frozen: the tables were emptied in this transaction, so rows need no vacuum later."""
+
+    connection: postgres.Connection
+    frozen: bool
 
 
 def uuids(rng: np.random.Generator, count: int) -> Text:
@@ -77,11 +85,11 @@ def _bitmap(valid: Bools | None) -> pa.Buffer | None:
     return None if valid is None else pa.py_buffer(np.packbits(valid, bitorder="little"))
 
 
-def copy_columns(connection: postgres.Connection, table: str, columns: Mapping[str, pa.Array]) -> int:
-    """COPY a batch of columns into a table emptied in this transaction; the number of rows."""
+def copy_columns(target: Target, table: str, columns: Mapping[str, pa.Array]) -> int:
+    """COPY columns of one length; the number of rows."""
     batch = pa.table(dict(columns))
     options = csv.WriteOptions(include_header=False)
-    with connection.cursor().copy(_copy(table, columns, "(format csv, freeze)")) as copy:
+    with target.connection.cursor().copy(_copy(target, table, columns, "csv")) as copy:
         for part in batch.to_batches(max_chunksize=BATCH):
             sink = pa.BufferOutputStream()
             csv.write_csv(part, sink, options)
@@ -89,20 +97,39 @@ def copy_columns(connection: postgres.Connection, table: str, columns: Mapping[s
     return int(batch.num_rows)
 
 
-def copy_rows(connection: postgres.Connection, table: str, rows: Iterable[Mapping[str, Any]]) -> int:
+def copy_rows(target: Target, table: str, rows: Iterable[Mapping[str, Any]]) -> int:
     """COPY a few rows, all with the same keys; the number of rows."""
     rows = list(rows)
     if not rows:
         return 0
-    with connection.cursor().copy(_copy(table, rows[0], "(freeze)")) as copy:
+    with target.connection.cursor().copy(_copy(target, table, rows[0], "text")) as copy:
         for row in rows:
             copy.write_row(list(row.values()))
     return len(rows)
 
 
-def _copy(table: str, columns: Iterable[str], options: str) -> sql.Composed:
-    names = sql.SQL(", ").join(map(sql.Identifier, columns))
-    return sql.SQL("copy {} ({}) from stdin " + options).format(sql.Identifier(table), names)
+def _copy(target: Target, table: str, columns: Iterable[str], format_: str) -> sql.Composed:
+    return sql.SQL("copy {} ({}) from stdin (format {}, freeze {})").format(
+        sql.Identifier(table),
+        sql.SQL(", ").join(map(sql.Identifier, columns)),
+        sql.SQL(format_),
+        sql.SQL(str(target.frozen)),
+    )
+
+
+def emptied(connection: postgres.Connection) -> Target:
+    """The nine tables, which hold no rows, made ready to be filled.
+
+    They are truncated, for only then may rows be loaded frozen; where a foreign key from outside forbids it,
+    or a table is partitioned, rows are loaded as any others are.
+    """
+    names = sql.SQL(", ").join(map(sql.Identifier, schema.TABLES))
+    partitioned = connection.execute(
+        "select from pg_class where relnamespace = 'public'::regnamespace and relkind = 'p' and relname = any(%s)",
+        [list(schema.TABLES)],
+    ).fetchone()
+    truncated = _done(connection, sql.SQL("truncate {}").format(names), errors.FeatureNotSupported)
+    return Target(connection, frozen=truncated and partitioned is None)
 
 
 @contextmanager
@@ -115,19 +142,20 @@ def without_indexes(connection: postgres.Connection) -> Iterator[None]:
     for drop, create in connection.execute(
         schema.sql("indexes.sql").encode(), {"tables": list(schema.TABLES)}
     ).fetchall():
-        if _dropped(connection, drop):
+        if _done(connection, sql.SQL(drop), errors.DependentObjectsStillExist):
             dropped.append(create)
     yield
     for create in reversed(dropped):
         connection.execute(create)
 
 
-def _dropped(connection: postgres.Connection, drop: str) -> bool:
-    connection.execute("savepoint dropping")
+def _done(connection: postgres.Connection, statement: sql.SQL | sql.Composed, refusal: type[psycopg.Error]) -> bool:
+    """Whether the server did it; False, with nothing changed, where it answers with that refusal."""
+    connection.execute("savepoint attempt")
     try:
-        connection.execute(drop.encode())
-    except errors.DependentObjectsStillExist:
-        connection.execute("rollback to savepoint dropping")
+        connection.execute(statement)
+    except refusal:
+        connection.execute("rollback to savepoint attempt")
         return False
-    connection.execute("release savepoint dropping")
+    connection.execute("release savepoint attempt")
     return True

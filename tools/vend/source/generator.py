@@ -17,7 +17,7 @@ from vend.source.lifecycle import SUCCEEDED, Payments
 from vend.source.network import Network
 
 MOST_MONTHS = 600
-CHUNK_PAYMENTS = 200_000
+CHUNK_PAYMENTS = 100_000
 """About how many payments are in memory at a time."""
 
 Counts = dict[str, int]
@@ -48,9 +48,10 @@ def seed(
         connection.execute("set local maintenance_work_mem to '256MB'")
         connection.execute("set local work_mem to '64MB'")
         connection.execute("set local jit to off")
-        _empty(connection, dsn)
+        _refuse_rows(connection, dsn)
+        target = bulk.emptied(connection)
         with bulk.without_indexes(connection):
-            counts = _fill(connection, plan, seed, payments, report)
+            counts = _fill(target, plan, seed, payments, report)
         said = {"as_of": at, "seed": seed, "garages": garages, "months": months, "payments": payments}
         record.write(connection, said)
         for table in schema.TABLES:
@@ -71,8 +72,8 @@ def _check(garages: int, months: int, payments: int, seed: int) -> None:
         raise UsageError(f"The seed {seed} is negative. Give a whole number from 0 up.")
 
 
-def _empty(connection: postgres.Connection, dsn: str) -> None:
-    """Lock the tables, refuse where one holds rows, and truncate, for rows may be loaded frozen then."""
+def _refuse_rows(connection: postgres.Connection, dsn: str) -> None:
+    """Lock the tables, and raise VendError where one of them holds rows."""
     names = ", ".join(schema.TABLES)
     connection.execute(f"lock table {names} in access exclusive mode".encode())
     for table in schema.TABLES:
@@ -82,10 +83,9 @@ def _empty(connection: postgres.Connection, dsn: str) -> None:
                 "To start over, run `truncate users, garages cascade` there, which deletes all rows of the "
                 "source, or use a new database."
             )
-    connection.execute(f"truncate {names}".encode())
 
 
-def _fill(connection: postgres.Connection, plan: Network, seed: int, payments: int, report: Progress) -> Counts:
+def _fill(target: bulk.Target, plan: Network, seed: int, payments: int, report: Progress) -> Counts:
     counts = dict.fromkeys(schema.TABLES, 0)
     stories, story_payments = named.tell(plan)
     for table, rows in (
@@ -97,15 +97,15 @@ def _fill(connection: postgres.Connection, plan: Network, seed: int, payments: i
         ("subscriptions", stories),
         ("payments", story_payments if payments else []),
     ):
-        counts[table] += bulk.copy_rows(connection, table, rows)
+        counts[table] += bulk.copy_rows(target, table, rows)
     subscribers = parking.Subscribers()
-    _customers(connection, plan, seed, payments, counts, subscribers, report)
-    _parking(connection, plan, seed, counts, subscribers, report)
+    _customers(target, plan, seed, payments, counts, subscribers, report)
+    _parking(target, plan, seed, counts, subscribers, report)
     return counts
 
 
 def _customers(
-    connection: postgres.Connection,
+    target: bulk.Target,
     plan: Network,
     seed: int,
     payments: int,
@@ -122,12 +122,12 @@ def _customers(
         chunk = customers.sign_up(plan, rng, max(int(min(left, CHUNK_PAYMENTS) / each), 20))
         owned = chunk.payments_each()
         each = max(float(owned.mean()), 0.5)
-        _load(connection, plan, rng, chunk, _fitting(owned, left), counts, subscribers)
+        _load(target, plan, rng, chunk, _fitting(owned, left), counts, subscribers)
         number += 1
         if left < 20:
             break
     if left > 0:
-        counts["payments"] += _single(connection, plan, seed, payments - counts["payments"])
+        counts["payments"] += _single(target, plan, seed, payments - counts["payments"])
     report("payments", counts["payments"], counts["payments"])
 
 
@@ -144,7 +144,7 @@ def _fitting(owned: Ints, left: int) -> Ints:
 
 
 def _load(
-    connection: postgres.Connection,
+    target: bulk.Target,
     plan: Network,
     rng: np.random.Generator,
     chunk: Chunk,
@@ -156,7 +156,7 @@ def _load(
     is_taken[taken] = True
     users = bulk.uuids(rng, len(chunk.joined))
     columns = customers.user_columns(rng, users[taken], chunk.joined[taken], counts["users"], plan.as_of)
-    counts["users"] += bulk.copy_columns(connection, "users", columns)
+    counts["users"] += bulk.copy_columns(target, "users", columns)
     for subscriptions, payments in chunk.lives:
         ids = bulk.uuids(rng, len(subscriptions.customer))
         owners = is_taken[subscriptions.customer]
@@ -164,12 +164,12 @@ def _load(
         kept = subscriptions.where(owners)
         subscribers.note(plan, kept, users)
         columns = customers.subscription_columns(plan, kept, ids[owners], users)
-        counts["subscriptions"] += bulk.copy_columns(connection, "subscriptions", columns)
+        counts["subscriptions"] += bulk.copy_columns(target, "subscriptions", columns)
         columns = customers.payment_columns(plan, rng, paid, ids)
-        counts["payments"] += bulk.copy_columns(connection, "payments", columns)
+        counts["payments"] += bulk.copy_columns(target, "payments", columns)
 
 
-def _single(connection: postgres.Connection, plan: Network, seed: int, count: int) -> int:
+def _single(target: bulk.Target, plan: Network, seed: int, count: int) -> int:
     """The few payments that no customer fits: day tickets, without a subscription."""
     rng = np.random.default_rng([seed, 3])
     garage = np.full(count, network.HARWOOD)
@@ -183,11 +183,11 @@ def _single(connection: postgres.Connection, plan: Network, seed: int, count: in
         updated_at=paid_at + MINUTE,
         taken=np.ones(count, np.bool_),
     )
-    return bulk.copy_columns(connection, "payments", customers.payment_columns(plan, rng, tickets, None))
+    return bulk.copy_columns(target, "payments", customers.payment_columns(plan, rng, tickets, None))
 
 
 def _parking(
-    connection: postgres.Connection,
+    target: bulk.Target,
     plan: Network,
     seed: int,
     counts: Counts,
@@ -201,8 +201,8 @@ def _parking(
         spaces = max(int(plan.capacity[garage]) - len(told), 0)
         found = parking.stays(plan, rng, garage, subscribers, spaces)
         columns = parking.parked_columns(plan, rng, garage, found, subscribers)
-        counts["parked"] += bulk.copy_columns(connection, "parked", columns)
-        counts["parked"] += bulk.copy_rows(connection, "parked", told)
+        counts["parked"] += bulk.copy_columns(target, "parked", columns)
+        counts["parked"] += bulk.copy_rows(target, "parked", told)
         entered = [micros(row["entered_at"]) for row in told]
         exited = [micros(row["exited_at"]) for row in told if row["exited_at"]]
         columns = parking.occupancy_columns(
@@ -213,5 +213,5 @@ def _parking(
             np.concatenate([found.exited, np.array(exited, np.int64)]),
             recounted=garage == network.HARWOOD,
         )
-        counts["garage_daily_occupancy"] += bulk.copy_columns(connection, "garage_daily_occupancy", columns)
+        counts["garage_daily_occupancy"] += bulk.copy_columns(target, "garage_daily_occupancy", columns)
     report("garages with parking", len(plan.garages), len(plan.garages))

@@ -49,8 +49,9 @@ def init(dsn: str) -> list[str]:
         postgres.connect(dsn) as connection,
     ):
         found = _shape(connection, "public")
-        if found:
-            _refuse_other_shapes(_wanted(connection), found)
+        wanted = _wanted(connection)
+        _refuse_other_enums(connection, wanted)
+        _refuse_other_shapes(wanted, found)
         created = [table for table in TABLES if table not in found]
         if created:
             connection.execute("set local search_path to public")
@@ -85,6 +86,16 @@ def _shape(connection: postgres.Connection, schema: str) -> Shape:
     for table, column, type_, required, kind in rows:
         shape.setdefault(table, {})[column] = Column(type_, required, kind)
     return shape
+
+
+def _refuse_other_enums(connection: postgres.Connection, wanted: Shape) -> None:
+    labelled = {column.type for columns in wanted.values() for column in columns.values()}
+    for name, found in connection.execute(sql("enums.sql").encode()):
+        if any(enum.startswith(f"{name}(") and enum != found for enum in labelled):
+            raise VendError(
+                f"The type public.{name} exists already as {found}; nothing was changed. "
+                "Point at another database, or rename or drop that type first."
+            )
 
 
 def _refuse_other_shapes(wanted: Shape, found: Shape) -> None:

@@ -197,11 +197,11 @@ class DuckDB:
             f"select count(*), count({table.key}), count(distinct {table.key}) from {_parquet(batch)}"
         )[0]
         if rows != batch.rows:
-            raise VendError(f"{table.name}: {batch.rows} rows were read and {rows} staged. Rerun.")
+            raise VendError(f"{batch.rows} rows were read and {rows} staged. Rerun.")
         if present != rows or distinct != rows:
-            what = "without" if present != rows else "that share"
+            what = "without a" if present != rows else "with the same"
             raise VendError(
-                f"{table.name} has rows {what} a {table.key}. "
+                f"{table.name} has rows {what} {table.key}. "
                 "Give the source table a primary key on it, mend the rows and rerun."
             )
 

@@ -1,0 +1,210 @@
+"""The command: what it prints, how it exits, and what it says when something is wrong."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import psycopg
+import pytest
+from conftest import PROJECT
+from psycopg import conninfo
+
+from vend import source
+
+VEND = Path(sys.executable).with_name("vend")
+SECRET = "hunter2-much-secret"
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def vend(tmp_path: Path) -> Run:
+    """Runs the command with a state folder of its own and nothing of the caller's environment."""
+
+    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("VEND_", "PG", "SNOWFLAKE_", "DBT_"))}
+        return subprocess.run(
+            [str(VEND), *arguments],
+            env={**kept, "VEND_HOME": str(tmp_path / "home"), **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+def assert_sentence(finished: subprocess.CompletedProcess[str], code: int, *parts: str) -> None:
+    """One plain sentence or two on stderr, nothing on stdout, no traceback, no secret."""
+    said = finished.stderr
+    assert finished.returncode == code, said
+    assert finished.stdout == ""
+    assert "Traceback" not in said
+    assert SECRET not in said
+    assert said.count("Error: ") == 1, said
+    assert said.rstrip().endswith((".", "`", ";")), said
+    for part in parts:
+        assert part in said, said
+
+
+def test_version_and_help(vend: Run) -> None:
+    assert re.fullmatch(r"vend, version \d+\.\d+\.\d+\n", vend("--version").stdout)
+    assert vend("--help").returncode == 0
+
+
+def test_every_command_of_the_readme_exists(vend: Run) -> None:
+    documents = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *(PROJECT / "docs").glob("*.md")]
+    named = {
+        match[1]
+        for document in documents
+        for match in re.finditer(r"(?:`|bin/)vend ((?:source )?[a-z]+)", document.read_text())
+    }
+    assert {"sync", "source mutate", "build"} <= named
+    for command in sorted(named):
+        assert vend(*command.split(), "--help").returncode == 0, command
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("no-such-command",),
+        ("build", "lukewarm"),
+        ("build", "cold", "--as-of", "2026-13-01"),
+        ("build", "cold", "--as-of", "yesterday"),
+        ("source", "seed", "--as-of", "31.01.2026"),
+        ("sync", "--format", "xml"),
+    ],
+)
+def test_wrong_usage_exits_2(vend: Run, arguments: tuple[str, ...]) -> None:
+    finished = vend(*arguments)
+    assert finished.returncode == 2
+    assert "Error: " in finished.stderr
+    assert "Traceback" not in finished.stderr
+
+
+def test_malformed_date_is_explained(vend: Run) -> None:
+    assert "2026-01-31" in vend("build", "hot", "--as-of", "soon").stderr
+
+
+def test_unknown_table(vend: Run, database: str) -> None:
+    source.init(database)
+    finished = vend("sync", "garages", "carparks", VEND_POSTGRES_DSN=database)
+    assert_sentence(finished, 2, "carparks", "garage_daily_occupancy")
+
+
+def test_unknown_warehouse(vend: Run) -> None:
+    assert_sentence(vend("sync", VEND_WAREHOUSE="oracle"), 2, "oracle", "duckdb", "snowflake")
+
+
+def test_dsn_that_is_none(vend: Run) -> None:
+    assert_sentence(vend("sync", VEND_POSTGRES_DSN=f"no dsn with {SECRET}"), 2, "VEND_POSTGRES_DSN")
+
+
+@pytest.mark.parametrize("command", [("sync",), ("build", "hot"), ("refresh",), ("source", "init"), ("up",)])
+def test_unreachable_server(vend: Run, command: tuple[str, ...]) -> None:
+    dsn = f"postgresql://someone:{SECRET}@127.0.0.1:1/nowhere"
+    assert_sentence(vend(*command, VEND_POSTGRES_DSN=dsn), 1, "nowhere at 127.0.0.1:1", "VEND_POSTGRES_DSN")
+
+
+def test_source_dsn_is_named_where_it_is_the_one(vend: Run) -> None:
+    dsn = "postgresql://someone@127.0.0.1:1/nowhere"
+    assert_sentence(vend("sync", VEND_POSTGRES_DSN=dsn, VEND_SOURCE_DSN=dsn), 1, "VEND_SOURCE_DSN")
+
+
+@pytest.mark.parametrize("command", [("sync",), ("build", "hot"), ("source", "seed"), ("source", "mutate")])
+def test_database_without_the_schema(vend: Run, database: str, command: tuple[str, ...]) -> None:
+    assert_sentence(vend(*command, VEND_POSTGRES_DSN=database), 1, "vend source init")
+
+
+def test_refresh_before_there_are_views(vend: Run, database: str) -> None:
+    assert_sentence(vend("refresh", VEND_POSTGRES_DSN=database), 1, "vend build hot")
+
+
+def test_missing_privilege(vend: Run, database: str) -> None:
+    source.init(database)
+    role = f"reader_{conninfo.conninfo_to_dict(database)['dbname']}"
+    with psycopg.connect(database) as connection:
+        connection.execute(f"create role {role} login")
+        connection.execute(f"grant select on users, garages to {role}")
+    try:
+        dsn = conninfo.make_conninfo(database, user=role)
+        assert_sentence(vend("sync", VEND_POSTGRES_DSN=dsn), 1, "payments", "grant select")
+        finished = vend("build", "hot", VEND_POSTGRES_DSN=dsn)
+        assert finished.returncode == 1
+        assert "permission denied" in finished.stderr
+        assert "Traceback" not in finished.stderr
+    finally:
+        with psycopg.connect(database) as connection:
+            connection.execute(f"drop owned by {role}")
+            connection.execute(f"drop role {role}")
+
+
+def test_cold_before_the_first_sync(vend: Run) -> None:
+    assert_sentence(vend("build", "cold"), 1, "vend sync")
+
+
+def test_home_that_cannot_be_written(vend: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    assert_sentence(vend("up", VEND_HOME=str(tmp_path / "file" / "home")), 1, "VEND_HOME")
+
+
+@pytest.mark.parametrize("command", [("sync",), ("build", "cold")])
+def test_duckdb_file_in_use(vend: Run, tmp_path: Path, database: str, command: tuple[str, ...]) -> None:
+    source.init(database)
+    path = tmp_path / "home" / "vend_analytics.duckdb"
+    path.parent.mkdir()
+    with duckdb.connect(path):
+        assert_sentence(vend(*command, VEND_POSTGRES_DSN=database), 1, str(path), "in use")
+    assert vend("sync", VEND_POSTGRES_DSN=database).returncode == 0
+
+
+@pytest.mark.parametrize("command", [("sync",), ("build", "cold"), ("status",)])
+def test_file_that_is_no_warehouse(vend: Run, tmp_path: Path, database: str, command: tuple[str, ...]) -> None:
+    source.init(database)
+    path = tmp_path / "letter.duckdb"
+    path.write_text("Dear reader, this is no database.\n" * 500)
+    finished = vend(*command, VEND_POSTGRES_DSN=database, VEND_DUCKDB_PATH=str(path))
+    assert "is not a DuckDB file" in finished.stdout + finished.stderr
+    assert "Traceback" not in finished.stderr
+    assert path.read_text().startswith("Dear reader")
+
+
+def test_env_prints_what_is_in_force_without_passwords(vend: Run, database: str) -> None:
+    parts = conninfo.conninfo_to_dict(database)
+    dsn = conninfo.make_conninfo("", **{**parts, "password": SECRET})
+    finished = vend("env", VEND_POSTGRES_DSN=dsn)
+    assert finished.returncode == 0
+    assert SECRET not in finished.stdout + finished.stderr
+    assert "password" in finished.stderr
+    assert all(re.match(r"export [A-Z_]+=", line) for line in finished.stdout.splitlines())
+    shell = f"{finished.stdout}\nprintf '%s' \"$VEND_POSTGRES_DSN\""
+    said = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, check=True).stdout
+    assert conninfo.conninfo_to_dict(said) == parts
+
+
+def test_status_before_anything(vend: Run) -> None:
+    finished = vend("status")
+    assert finished.returncode == 0
+    assert "is stopped" in finished.stdout
+    assert "vend sync" in finished.stdout
+
+
+def test_a_command_without_a_checkout(tmp_path: Path) -> None:
+    copy = tmp_path / "site"
+    shutil.copytree(PROJECT / "tools" / "vend", copy / "deep" / "er" / "vend")
+    finished = subprocess.run(
+        [sys.executable, "-m", "vend", "status"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(copy / "deep" / "er")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert_sentence(finished, 1, "dbt_project.yml")

@@ -1,0 +1,185 @@
+"""The hot side's machinery: rebuilds, refreshes, and readers who must not notice either."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from conftest import PROJECT, settings_in
+from psycopg import errors
+
+from vend import dbt, refresh, source
+from vend.errors import VendError
+from vend.settings import Settings
+
+MODEL = Path("models/hot/materialized/mv_current_occupancy.sql")
+
+
+@pytest.fixture(scope="module")
+def hot(tmp_path_factory: pytest.TempPathFactory, make_database: Callable[[], str]) -> Iterator[tuple[Settings, str]]:
+    """A copy of the project to change, built once on a small business."""
+    folder = tmp_path_factory.mktemp("hot")
+    project = folder / "project"
+    kept = shutil.ignore_patterns(".git", ".venv", ".vend", "target", "logs", "*cache*", "tools")
+    shutil.copytree(PROJECT, project, ignore=kept, symlinks=True)
+    shutil.copytree(PROJECT / "tools/dbt_packages", project / "tools/dbt_packages")
+    settings = settings_in(folder / "home", project=project)
+    dsn = make_database()
+    source.init(dsn)
+    source.seed(dsn, garages=10, months=3, payments=300, seed=5)
+    assert dbt.build(settings, "hot", dsn=dsn).ok
+    return settings, dsn
+
+
+def build(hot: tuple[Settings, str], *arguments: str) -> dbt.Outcome:
+    settings, dsn = hot
+    return dbt.build(settings, "hot", dsn=dsn, arguments=["--select", *arguments])
+
+
+def oid(connection: psycopg.Connection[tuple[int]], relation: str) -> int:
+    row = connection.execute(f"select '{relation}'::regclass::oid::bigint").fetchone()
+    assert row is not None
+    return row[0]
+
+
+def test_unchanged_views_are_refreshed_and_not_rebuilt(hot: tuple[Settings, str]) -> None:
+    with psycopg.connect(hot[1]) as connection:
+        before = oid(connection, "hot.mv_current_occupancy")
+    assert build(hot, "mv_current_occupancy").ok
+    with psycopg.connect(hot[1]) as connection:
+        assert oid(connection, "hot.mv_current_occupancy") == before
+
+
+def test_a_changed_select_is_rebuilt_and_keeps_grants_and_views(hot: tuple[Settings, str]) -> None:
+    settings, dsn = hot
+    with psycopg.connect(dsn) as connection:
+        before = oid(connection, "hot.mv_current_occupancy")
+        connection.execute("create role hot_reader")
+        connection.execute("grant select on hot.mv_current_occupancy, reporting.mv_current_occupancy to hot_reader")
+        connection.execute("create view public.on_top as select garage_id from hot.mv_current_occupancy")
+    model = settings.project / MODEL
+    text = model.read_text()
+    try:
+        model.write_text(text.replace("garages.capacity,", "garages.capacity,\n    garages.address,", 1))
+        assert build(hot, "mv_current_occupancy").ok
+        with psycopg.connect(dsn) as connection:
+            assert oid(connection, "hot.mv_current_occupancy") != before
+            for relation in ("hot.mv_current_occupancy", "reporting.mv_current_occupancy"):
+                granted = f"select has_table_privilege('hot_reader', '{relation}', 'select')"
+                assert connection.execute(granted).fetchone() == (True,), relation
+            assert connection.execute("select count(*) > 0 from public.on_top").fetchone() == (True,)
+            indexes = connection.execute(
+                "select indexname from pg_indexes where tablename = 'mv_current_occupancy' and schemaname = 'hot'"
+            ).fetchall()
+            assert indexes == [("idx_mv_current_occ_garage",)]
+        # the secure view has other columns now; its grants outlast that as well
+        assert build(hot, "secure_mv_current_occupancy").ok
+        with psycopg.connect(dsn) as connection:
+            connection.execute("select address from reporting.mv_current_occupancy")
+            granted = "select has_table_privilege('hot_reader', 'reporting.mv_current_occupancy', 'select')"
+            assert connection.execute(granted).fetchone() == (True,)
+    finally:
+        model.write_text(text)
+        assert build(hot, "mv_current_occupancy+").ok
+        with psycopg.connect(dsn) as connection:
+            connection.execute("drop view public.on_top")
+            connection.execute("drop owned by hot_reader")
+            connection.execute("drop role hot_reader")
+
+
+def test_a_reader_blocks_no_refresh_and_is_not_blocked(hot: tuple[Settings, str]) -> None:
+    with psycopg.connect(hot[1]) as reader:
+        reader.execute("set lock_timeout to '2s'")
+        reader.execute("select * from reporting.mv_daily_revenue")  # its transaction, and lock, stay open
+        with psycopg.connect(hot[1], autocommit=True) as refresher:
+            refresher.execute("set lock_timeout to '2s'")
+            refresher.execute("call hot.refresh()")
+            logged = refresher.execute(
+                "select status, error from hot.refresh_log where relation = 'mv_daily_revenue'"
+                " order by started_at desc limit 1"
+            ).fetchone()
+        assert logged == ("success", None)
+        reader.execute("select * from reporting.mv_daily_revenue")
+
+
+def test_refresh_brings_new_payments(hot: tuple[Settings, str]) -> None:
+    today = "select sum(payment_count), sum(gross_revenue) from reporting.mv_daily_revenue"
+    with psycopg.connect(hot[1]) as connection:
+        count, revenue = connection.execute(today).fetchone() or (0, 0)
+        connection.execute(
+            "insert into payments (id, stripe_payment_intent_id, garage_id, amount, status, currency, payment_date)"
+            " select gen_random_uuid(), 'pi_new', id, 12.34, 'succeeded', 'usd',"
+            " (now() at time zone 'UTC') - interval '1 hour'"
+            " from garages order by id limit 1"
+        )
+    results = refresh.refresh(hot[1])
+    assert [r.status for r in results] == ["success"] * 5
+    with psycopg.connect(hot[1]) as connection:
+        new_count, new_revenue = connection.execute(today).fetchone() or (0, 0)
+    assert (new_count - count, str(new_revenue - revenue)) == (1, "12.34")
+
+
+def test_an_error_in_one_view_is_logged_and_stops_no_other(hot: tuple[Settings, str]) -> None:
+    with psycopg.connect(hot[1]) as connection:
+        connection.execute("create table public.zero (n int not null)")
+        connection.execute("create materialized view hot.a_broken as select 1 / n as one from public.zero")
+        connection.execute("create unique index on hot.a_broken (one)")
+        connection.execute("insert into public.zero values (0)")
+    try:
+        results = {r.relation: r for r in refresh.refresh(hot[1])}
+        assert results["a_broken"].status == "error"
+        assert "division by zero" in (results["a_broken"].error or "")
+        assert results["mv_failed_payments"].status == "success"
+        assert len(results) == 6
+    finally:
+        with psycopg.connect(hot[1]) as connection:
+            connection.execute("drop table public.zero cascade")
+
+
+def test_one_refresh_at_a_time(hot: tuple[Settings, str]) -> None:
+    with psycopg.connect(hot[1]) as other:
+        other.execute("select pg_advisory_lock(hashtextextended('vend: hot.refresh', 0))")
+        with pytest.raises(VendError, match="Another refresh"):
+            refresh.refresh(hot[1])
+    assert all(r.status == "success" for r in refresh.refresh(hot[1]))
+
+
+def test_as_of_fixes_the_clock_until_a_build_without(hot: tuple[Settings, str]) -> None:
+    settings, dsn = hot
+    fixed = dbt.build(
+        settings, "hot", dsn=dsn, arguments=["--vars", "{as_of: 2026-01-31}", "--select", "mv_current_month_metrics"]
+    )
+    assert fixed.ok
+    clock = "select hot.as_of()::text, (select min(month)::text from reporting.mv_current_month_metrics)"
+    with psycopg.connect(dsn) as connection:
+        assert connection.execute(clock).fetchone() == ("2026-01-31 00:00:00", "2026-01-01")
+    assert build(hot, "mv_current_month_metrics").ok
+    with psycopg.connect(dsn) as connection:
+        assert connection.execute("select hot.as_of() = now() at time zone 'UTC'").fetchone() == (True,)
+
+
+def test_a_view_without_unique_index_is_refused(hot: tuple[Settings, str]) -> None:
+    model = hot[0].project / MODEL
+    text = model.read_text()
+    try:
+        model.write_text(text.replace(", 'unique': true", ""))
+        outcome = build(hot, "mv_current_occupancy")
+        assert not outcome.ok
+        assert "unique index" in outcome.failures[0]
+    finally:
+        model.write_text(text)
+
+
+def test_nobody_is_granted_anything(hot: tuple[Settings, str]) -> None:
+    with psycopg.connect(hot[1]) as connection:
+        connection.execute("create role stranger")
+        for schema in ("hot", "reporting"):
+            answer = connection.execute(f"select has_schema_privilege('stranger', '{schema}', 'usage')").fetchone()
+            assert answer == (False,)
+        connection.execute("set role stranger")
+        with pytest.raises(errors.InsufficientPrivilege):
+            connection.execute("select * from reporting.mv_daily_revenue")
+        connection.rollback()
