@@ -1,9 +1,9 @@
 {#- A materialized view of the hot side. Where neither its SQL nor its indexes changed it is refreshed
     concurrently, so readers go on; else a new one is built beside it and put in its place in one transaction.
-    A fingerprint of SQL and indexes, kept as the view's comment, decides. Config `indexes`: a list of
+    A fingerprint of SQL and indexes, kept as the view's comment, decides. meta.indexes: a list of
     {name, columns, unique}; one must be unique, or Postgres cannot refresh without blocking. -#}
 {% materialization hot_view, adapter='postgres' %}
-    {%- set indexes = config.require('indexes') -%}
+    {%- set indexes = (config.get('meta') or {}).get('indexes', []) -%}
     {%- if indexes | selectattr('unique', 'true') | list | length == 0 -%}
         {{ exceptions.raise_compiler_error(this.name ~ ' needs a unique index, to be refreshed without blocking.') }}
     {%- endif -%}

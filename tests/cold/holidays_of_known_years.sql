@@ -11,8 +11,8 @@ with known as (
         '2026-10-12', '2026-11-11', '2026-11-26', '2026-12-25',
     ] %}
     {% for day in days -%}
-        select cast('{{ day }}' as date) as date_day
-        {% if not loop.last %}union all{% endif %}
+    select cast('{{ day }}' as date) as date_day
+    {% if not loop.last %}union all{% endif %}
     {% endfor %}
 
 ),

@@ -70,7 +70,7 @@ select
 from expected
 full outer join attempts
     on expected.status = attempts.status
-    and expected.payment_month = attempts.payment_month
+        and expected.payment_month = attempts.payment_month
 where expected.payment_count is distinct from attempts.payment_count
     or expected.gross_amount is distinct from attempts.gross_amount
     or expected.net_amount is distinct from attempts.net_amount

@@ -24,7 +24,7 @@ payments as (
         amount,
         {{ net_amount('net_amount', 'amount', 'stripe_fee') }} - {{ platform_fee('amount') }} as garage_profit
     from {{ source('operational', 'payments') }}
-    where status = 'succeeded' and payment_date < hot.as_of()
+    where status = 'succeeded' and payment_date < (select hot.as_of())
 
 ),
 
@@ -38,7 +38,7 @@ expected as (
     from window_days
     left join payments
         on window_days.garage_id = payments.garage_id
-        and window_days.first_day <= payments.day
+            and window_days.first_day <= payments.day
     group by window_days.garage_id
 
 )
@@ -46,7 +46,7 @@ expected as (
 select window_days.*
 from window_days
 inner join expected on window_days.garage_id = expected.garage_id
-where window_days.days <> {{ var('hot_days') + 1 }}
+where window_days.days <> {{ var('hot_days') }} + 1
     or window_days.payment_count <> expected.payment_count
     or window_days.gross_revenue <> expected.gross_revenue
     or window_days.garage_profit <> expected.garage_profit

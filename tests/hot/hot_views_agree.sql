@@ -30,10 +30,10 @@ month_days as (
 
 )
 
-select garage_id
+select month_metrics.garage_id
 from month_metrics
-full outer join month_days using (garage_id)
-full outer join active_subscriptions using (garage_id)
+left join month_days on month_metrics.garage_id = month_days.garage_id
+left join active_subscriptions on month_metrics.garage_id = active_subscriptions.garage_id
 where month_metrics.mtd_payment_count is distinct from month_days.payment_count
     or month_metrics.mtd_revenue is distinct from month_days.gross_revenue
     or month_metrics.mtd_stripe_fees is distinct from month_days.stripe_fees

@@ -125,7 +125,7 @@ def page(settings: Settings, hot: str, as_of: datetime | None, tests: str, secon
     headlines = figures.query(settings, HEADLINES)
     lines = [
         "",
-        f"Vend analytics as of {as_of or datetime.now(UTC).replace(tzinfo=None, microsecond=0)} UTC — ready in {seconds:.0f} s",
+        f"Vend analytics as of {as_of or datetime.now(UTC):%Y-%m-%d %H:%M} UTC — ready in {seconds:.0f} s",
         "",
         f"  {'layer':<10}{'relations':>10}{'rows':>14}      {tests}",
         *(f"  {name:<10}{relations:>10}{rows:>14,}" for name, relations, rows in layers),

@@ -55,7 +55,8 @@ class Batch:
 def source(dsn: str, tables: Sequence[Table], variable: str = "VEND_SOURCE_DSN") -> Iterator[Connection]:
     """A connection that may read these tables, all of their columns and all of their rows.
 
-    variable: where the DSN is from, for messages. Raises VendError where one is missing, forbidden or filtered by row security.
+    variable: where the DSN is from, for messages. Raises VendError where a table is missing, forbidden or
+    filtered by row security.
     """
     with postgres.connect(dsn, variable, autocommit=True) as connection:
         with postgres.explained("The source cannot be checked", dsn):

@@ -1,5 +1,4 @@
 -- Grain: garage and month, from the month of its first begun subscription or succeeded payment to that of as_of.
--- month_end is the instant (wall-clock time) at which the month is closed: the next month's start, or as_of.
 with garages as (
 
     select * from {{ ref('dim_garages') }}
@@ -58,8 +57,7 @@ months as (
 
     select
         date_day as month,
-        cast({{ dbt.dateadd('month', 1, 'date_day') }} as {{ type_naive_timestamp() }}) as next_month_start,
-        {{ to_reporting_time(as_of()) }} as as_of_local
+        cast({{ dbt.dateadd('month', 1, 'date_day') }} as date) as next_month
     from calendar
     where date_day = first_day_of_month
 
@@ -71,12 +69,9 @@ select
     garages.currency,
     months.month,
     {{ month_key('months.month') }} as month_key,
-    case
-        when months.next_month_start < months.as_of_local then months.next_month_start
-        else months.as_of_local
-    end as month_end
+    months.next_month
 from garages
 inner join first_months on garages.garage_id = first_months.garage_id
 inner join months
     on first_months.first_month <= months.month
-        and months.month < months.as_of_local
+        and months.month < {{ to_reporting_time(as_of()) }}

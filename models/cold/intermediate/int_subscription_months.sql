@@ -10,7 +10,8 @@ subscriptions as (
     select
         *,
         {{ to_reporting_time('created_at') }} as created_local,
-        {{ to_reporting_time('ended_at') }} as ended_local
+        -- what ends at as_of or later has not ended; decided on instants, for clocks repeat an hour in autumn
+        case when ended_at < {{ as_of() }} then {{ to_reporting_time('ended_at') }} end as ended_local
     from {{ ref('fact_subscriptions') }}
     where is_begun and created_at < {{ as_of() }}
 
@@ -26,13 +27,13 @@ select
     garage_months.currency,
     case when subscriptions.created_local < garage_months.month then 1 else 0 end as is_opening,
     case when subscriptions.created_local >= garage_months.month then 1 else 0 end as is_new,
-    case when subscriptions.ended_local < garage_months.month_end then 1 else 0 end as is_churned,
+    case when subscriptions.ended_local < garage_months.next_month then 1 else 0 end as is_churned,
     case
-        when subscriptions.ended_local is null or subscriptions.ended_local >= garage_months.month_end then 1
+        when subscriptions.ended_local is null or subscriptions.ended_local >= garage_months.next_month then 1
         else 0
     end as is_closing
 from garage_months
 inner join subscriptions
     on garage_months.garage_id = subscriptions.garage_id
-        and garage_months.month_end > subscriptions.created_local
+        and garage_months.next_month > subscriptions.created_local
         and (subscriptions.ended_local is null or garage_months.month <= subscriptions.ended_local)

@@ -3,7 +3,8 @@ with garages as (
 
     select
         *,
-        ', ' || replace(replace(upper(trim(address)), ', UNITED STATES', ''), ', USA', '') as full_address
+        -- ' , AUSTIN , TX 78701 ': each part of the address between spaces and commas, so a state is a mark to find
+        ' , ' || replace(replace(replace(upper(address), '.', ''), ', ', ','), ',', ' , ') || ' ' as marked_address
     from {{ source('raw', 'garages') }}
     where id is not null and not coalesce(_fivetran_deleted, false)
 
@@ -13,41 +14,33 @@ states as (
 
     select
         state_code,
-        state_name,
         region,
-        ', ' || upper(state_name) as name_mark
+        ' , ' || state_code || ' ' as code_mark,
+        ' , ' || upper(state_name) || ' ' as name_mark
     from {{ ref('state_regions') }}
 
 ),
 
-last_parts as (
-
-    select
-        id,
-        full_address,
-        trim({{ dbt.split_part('full_address', "','", -1) }}) as last_part
-    from garages
-
-),
-
--- "…, Austin, TX 78701" names the state by its code, "…, Austin, Texas" by its name
+-- "…, Austin, TX 78701" names the state by its code, "…, Austin, Texas" by its name; the last one named is meant
 candidates as (
 
     select
-        last_parts.id,
+        garages.id,
         states.region,
         row_number() over (
-            partition by last_parts.id
+            partition by garages.id
             order by
-                case when {{ dbt.split_part('last_parts.last_part', "' '", 1) }} = states.state_code then 0 else 1 end,
-                {{ dbt.position('states.name_mark', 'last_parts.full_address') }} desc nulls last,
-                length(states.state_name) desc,
+                greatest(
+                    {{ dbt.position('states.code_mark', 'garages.marked_address') }},
+                    {{ dbt.position('states.name_mark', 'garages.marked_address') }}
+                ) desc,
                 states.state_code
         ) as preference
-    from last_parts
+    from garages
     inner join states
-        on {{ dbt.split_part('last_parts.last_part', "' '", 1) }} = states.state_code
-            or {{ dbt.position('states.name_mark', 'last_parts.full_address') }} > 0
+        on
+            {{ dbt.position('states.code_mark', 'garages.marked_address') }} > 0
+            or {{ dbt.position('states.name_mark', 'garages.marked_address') }} > 0
 
 )
 

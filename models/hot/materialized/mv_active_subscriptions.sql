@@ -1,5 +1,5 @@
 -- Grain: garage, also without subscriptions. Counts those in force at as_of.
-{{ config(indexes=[{'name': 'idx_mv_active_subs_garage', 'columns': ['garage_id'], 'unique': true}]) }}
+{{ config(meta={'indexes': [{'name': 'idx_mv_active_subs_garage', 'columns': ['garage_id'], 'unique': true}]}) }}
 
 with garages as (
 

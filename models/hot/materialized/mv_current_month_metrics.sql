@@ -1,5 +1,5 @@
 -- Grain: garage. The month of as_of, from its first instant to as_of.
-{{ config(indexes=[{'name': 'idx_mv_current_month_garage', 'columns': ['garage_id'], 'unique': true}]) }}
+{{ config(meta={'indexes': [{'name': 'idx_mv_current_month_garage', 'columns': ['garage_id'], 'unique': true}]}) }}
 
 with garages as (
 

@@ -1,5 +1,5 @@
 -- Grain: garage. Vehicles inside at as_of.
-{{ config(indexes=[{'name': 'idx_mv_current_occ_garage', 'columns': ['garage_id'], 'unique': true}]) }}
+{{ config(meta={'indexes': [{'name': 'idx_mv_current_occ_garage', 'columns': ['garage_id'], 'unique': true}]}) }}
 
 with garages as (
 

@@ -1,8 +1,8 @@
 -- Grain: garage and day of the reporting time zone, for the last hot_days days and today, also without payments.
-{{ config(indexes=[
+{{ config(meta={'indexes': [
     {'name': 'idx_mv_daily_revenue_key', 'columns': ['garage_id', 'payment_date'], 'unique': true},
     {'name': 'idx_mv_daily_revenue_date', 'columns': ['payment_date']},
-]) }}
+]}) }}
 
 with garages as (
 

@@ -1,8 +1,8 @@
 -- Grain: subscription that is past due or unpaid today, however long.
-{{ config(indexes=[
+{{ config(meta={'indexes': [
     {'name': 'idx_mv_failed_payments_key', 'columns': ['subscription_id'], 'unique': true},
     {'name': 'idx_mv_failed_payments_garage', 'columns': ['garage_id']},
-]) }}
+]}) }}
 
 with subscriptions as (
 

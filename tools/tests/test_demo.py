@@ -1,0 +1,57 @@
+"""The rehearsal as a newcomer meets it, on a small business: built, found standing, built again after a change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+from conftest import settings_in
+
+from vend import demo, figures, source
+
+SMALL = {"garages": 12, "months": 4, "payments": 800}
+
+
+def test_demo_twice_and_after_a_day_of_business(
+    tmp_path: Path, make_database: Callable[[], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    dsn = make_database()
+    settings = settings_in(tmp_path / "a home", postgres_dsn=dsn)
+
+    assert demo.run(settings, **SMALL)
+    page, log = capsys.readouterr()
+    assert "0 failed" in page
+    assert "unchanged" not in log
+    assert all(len(line) <= 100 for line in page.splitlines())
+    assert page.count("\n") <= 40
+    assert "$" in page
+    assert "reports" in page
+    report = figures.query(settings, "select * from reports.rpt_garage_monthly_pl order by all")
+    runs = figures.query(settings, "select distinct run_id from ops.sync_runs")
+
+    assert demo.run(settings, **SMALL)
+    again, log = capsys.readouterr()
+    assert log.count("built before and unchanged") == 2
+    assert again.splitlines()[2:] == page.splitlines()[2:]
+    assert figures.query(settings, "select * from reports.rpt_garage_monthly_pl order by all") == report
+    assert len(figures.query(settings, "select distinct run_id from ops.sync_runs")) == len(runs) + 1
+    assert figures.query(settings, "select count(distinct _fivetran_synced) from raw.payments") == [(1,)]
+
+    source.mutate(dsn)
+    assert demo.run(settings, **SMALL)
+    later, log = capsys.readouterr()
+    assert "unchanged" not in log
+    assert later.splitlines()[1] != page.splitlines()[1]
+    assert figures.query(settings, "select count(distinct _fivetran_synced) from raw.payments") == [(2,)]
+
+
+def test_a_business_of_its_own_is_not_added_to(tmp_path: Path, make_database: Callable[[], str]) -> None:
+    dsn = make_database()
+    source.init(dsn)
+    with psycopg.connect(dsn) as connection:
+        connection.execute("insert into garages (id, name, capacity) values (gen_random_uuid(), 'Real', 10)")
+    assert demo._seeded(dsn, 12, 4, 800) is None
+    with psycopg.connect(dsn) as connection:
+        assert connection.execute("select count(*) from garages").fetchone() == (1,)
