@@ -36,7 +36,7 @@ def hot(tmp_path_factory: pytest.TempPathFactory, make_database: Callable[[], st
 
 def build(hot: tuple[Settings, str], *arguments: str) -> dbt.Outcome:
     settings, dsn = hot
-    return dbt.build(settings, "hot", dsn=dsn, arguments=["--select", *arguments])
+    return dbt.build(settings, "hot", dsn=dsn, arguments=["--resource-type", "model", "--select", *arguments])
 
 
 def oid(connection: psycopg.Connection[tuple[int]], relation: str) -> int:
@@ -150,7 +150,10 @@ def test_one_refresh_at_a_time(hot: tuple[Settings, str]) -> None:
 def test_as_of_fixes_the_clock_until_a_build_without(hot: tuple[Settings, str]) -> None:
     settings, dsn = hot
     fixed = dbt.build(
-        settings, "hot", dsn=dsn, arguments=["--vars", "{as_of: 2026-01-31}", "--select", "mv_current_month_metrics"]
+        settings,
+        "hot",
+        dsn=dsn,
+        arguments=["--vars", "{as_of: 2026-01-31}", "--resource-type", "model", "--select", "mv_current_month_metrics"],
     )
     assert fixed.ok
     clock = "select hot.as_of()::text, (select min(month)::text from reporting.mv_current_month_metrics)"

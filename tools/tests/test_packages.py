@@ -332,6 +332,10 @@ def test_no_bound_at_all_is_refused(settings: Settings) -> None:
     assert "min_value" in run.stdout
 
 
+# --- The real packages -------------------------------------------------------------------------------------
+
+
+@needs_real
 def test_real_packages_agree_on_duckdb(tmp_path: Path, on_duckdb: tuple[dict[str, int], Relations]) -> None:
     cases = failures(trial(tmp_path, Path(str(REAL)), duckdb_profile(tmp_path)))
     assert (cases, read_duckdb(tmp_path / "trial.duckdb")) == on_duckdb
