@@ -21,7 +21,7 @@ setup: .venv/.ready ## install everything into .venv
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@test -e profiles.yml || ln -s profiles.yml.example profiles.yml
-	@.venv/bin/python -c 'from vend import packages, settings; packages.ensure(settings.load())'
+	@.venv/bin/vend setup
 	@touch .venv/.ready
 
 demo: setup ## the whole warehouse on this machine, with figures, in a few minutes
@@ -50,4 +50,4 @@ lock: setup ## resolve pyproject.toml into requirements.txt again
 
 clean: ## stop the embedded server and remove what was built; .venv stays
 	@test ! -x .venv/bin/vend || .venv/bin/vend down
-	rm -rf .vend target logs dbt_packages
+	rm -rf .vend target logs

@@ -616,8 +616,10 @@ def test_mutate_refuses_the_past_and_an_empty_source(small: str, database: str) 
         source.mutate(database)
 
 
-def test_mutate_goes_on_without_a_record(playable: str) -> None:
+def test_mutate_leaves_a_business_of_its_own_alone_unless_told(playable: str) -> None:
     execute(playable, "comment on schema public is 'standard public schema'")
     last = value(playable, "select max(created_at) from payments")
-    source.mutate(playable)
+    with pytest.raises(VendError, match="--as-of"):
+        source.mutate(playable)
+    source.mutate(playable, as_of=last + timedelta(days=1))
     assert source.recorded(playable) == {"as_of": last + timedelta(days=1)}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vend import __version__
-from vend.errors import VendError
+from vend.errors import UsageError, VendError
 from vend.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -75,22 +75,26 @@ def main() -> None:
 
 
 def hot_dsn(settings: Settings) -> str:
-    """The hot side's address; starts the embedded server where none is given."""
-    if settings.postgres_dsn:
-        return settings.postgres_dsn
+    """The hot side's address; starts the embedded server where no other is given."""
     from vend import server
 
-    return server.up(settings)
+    given = settings.postgres_dsn
+    return given if given and not server.is_own(settings, given) else server.up(settings)
 
 
 def source_dsn(settings: Settings) -> str:
     """What sync reads."""
-    return settings.source_dsn or hot_dsn(settings)
+    from vend import server
+
+    given = settings.source_dsn
+    if given is None:
+        return hot_dsn(settings)
+    return server.up(settings) if server.is_own(settings, given) else given
 
 
 @main.command()
 def up() -> None:
-    """Start the embedded Postgres, if VEND_POSTGRES_DSN names no server."""
+    """Start the embedded Postgres, if none is named."""
     settings = load()
     from vend import postgres
 
@@ -119,7 +123,11 @@ def status() -> None:
 
 @main.command()
 def env() -> None:
-    """Print the settings in force as `export KEY=VALUE` lines, for eval; passwords are left out."""
+    """Print the settings in force as export lines.
+
+    For eval in a shell of its own, to use dbt or psql by hand. Passwords are left out. Starts the embedded server
+    if no other is given.
+    """
     from vend import dbt, postgres
 
     settings = load()
@@ -135,7 +143,10 @@ def env() -> None:
 
 @main.group()
 def source() -> None:
-    """Vend's operational database, for rehearsal: create it, fill it, play a day on it."""
+    """Rehearse Vend's operational database.
+
+    Create it, fill it with made-up business, play a day on it.
+    """
 
 
 @source.command("init")
@@ -148,7 +159,7 @@ def source_init() -> None:
 
 
 @source.command("seed")
-@click.option("--garages", default=200, show_default=True, help="How many garages.")
+@click.option("--garages", default=200, show_default=True, help="How many garages, 8 or more.")
 @click.option("--months", default=30, show_default=True, help="How many months of history.")
 @click.option("--payments", default=100_000, show_default=True, help="About how many payment attempts.")
 @click.option("--seed", default=1, show_default=True, help="Same number, same data.")
@@ -175,10 +186,19 @@ def source_seed(garages: int, months: int, payments: int, seed: int, as_of: date
 @click.option("--seed", default=1, show_default=True, help="Same number, same day.")
 @as_of_option
 def source_mutate(seed: int, as_of: datetime | None) -> None:
-    """Play a day of business: renewals, failures, refunds, cancellations, parking, a renamed garage …"""
+    """Play a day of made-up business.
+
+    Renewals, failures, refunds, cancellations, parking, a renamed garage … Only on data that `vend source seed`
+    made, unless --as-of is named.
+    """
     from vend import source as operational
 
-    _print_rows(operational.mutate(hot_dsn(load()), seed=seed, as_of=as_of))
+    dsn = hot_dsn(load())
+    _print_rows(operational.mutate(dsn, seed=seed, as_of=as_of))
+    recorded = operational.recorded(dsn)
+    if recorded is not None:
+        at = f"{recorded['as_of']:%Y-%m-%dT%H:%M:%S}"
+        click.echo(f"The business now stands at {at} UTC; build with --as-of {at}, or run `make demo` again.", err=True)
 
 
 def _print_rows(rows: dict[str, int]) -> None:
@@ -192,7 +212,10 @@ def _print_rows(rows: dict[str, int]) -> None:
 @click.option("--full-refresh", is_flag=True, help="Read every row again.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def sync(tables: tuple[str, ...], dry_run: bool, full_refresh: bool, form: str) -> None:
-    """Load what changed in Postgres into RAW: all nine tables from one snapshot, or those named."""
+    """Load what changed in Postgres into RAW.
+
+    All nine tables from one snapshot, or those named.
+    """
     from vend import sync as loader
     from vend.progress import progress
 
@@ -216,7 +239,10 @@ def sync(tables: tuple[str, ...], dry_run: bool, full_refresh: bool, form: str) 
 @as_of_option
 @click.argument("dbt_args", nargs=-1, type=click.UNPROCESSED, metavar="[DBT ARGS]...")
 def build(side: str, as_of: datetime | None, dbt_args: tuple[str, ...]) -> None:
-    """Run `dbt build` for one side; further arguments go to dbt as they are."""
+    """Run `dbt build` for one side.
+
+    Further arguments go to dbt as they are.
+    """
     outcome = build_side(load(), side, as_of, dbt_args)
     click.echo(summary_line(outcome))
     if not outcome.ok:
@@ -240,7 +266,18 @@ def build_side(
         dsn = hot_dsn(settings)
         with postgres.connect(dsn) as connection:
             schema.require(connection, dsn)
+            may = connection.execute("select has_database_privilege(current_database(), 'create')").fetchone()
+            if may != (True,):
+                user, database = connection.info.user, connection.info.dbname
+                raise VendError(
+                    f"{user} may not create the schemas hot and reporting at {postgres.where(dsn)}. "
+                    f'Run there: grant create on database "{database}" to "{user}";'
+                )
         return dbt.build(settings, side, dsn=dsn, as_of=as_of, arguments=dbt_args, progress=progress)
+    if settings.warehouse == "snowflake" and (settings.project / "profiles.yml").is_symlink():
+        needed = ("SNOWFLAKE_ACCOUNT", "SNOWFLAKE_USER", "SNOWFLAKE_PRIVATE_KEY_FILE")
+        if missing := [name for name in needed if not os.environ.get(name)]:
+            raise UsageError(f"VEND_WAREHOUSE=snowflake needs {', '.join(missing)} as well. Set them and rerun.")
     with figures.exclusively(settings):
         return dbt.build(settings, side, as_of=as_of, arguments=dbt_args, progress=progress)
 
@@ -271,9 +308,20 @@ def refresh() -> None:
         sys.exit(1)
 
 
+@main.command(hidden=True)
+def setup() -> None:
+    """Install the dbt packages; what `make setup` ends with."""
+    from vend import packages
+
+    packages.ensure(load())
+
+
 @main.command()
 def demo() -> None:
-    """The whole way once: database, data, RAW, both sides, and the figures. `make demo` calls it."""
+    """Rehearse the whole way, with figures.
+
+    Database, made-up data, RAW, hot and cold side. `make demo` calls it.
+    """
     from vend import demo as rehearsal
 
     if not rehearsal.run(load()):

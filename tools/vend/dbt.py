@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -39,6 +40,7 @@ PG_VARIABLES = {
     "connect_timeout": "PGCONNECT_TIMEOUT",
 }
 
+LOGGED = re.compile(r"\S*\d{2}:\d{2}:\d{2}")
 NODE_STARTED = re.compile(r"(\d+) of (\d+) START")
 
 
@@ -115,6 +117,8 @@ def build(
     command += ["--log-path", str(settings.home / "logs" / side)]
     if not any(a in ("--select", "-s", "--selector", "--models", "-m") for a in arguments):
         command += ["--selector", side]
+    if not sys.stderr.isatty():
+        command += ["--no-use-colors"]
     if as_of is not None:
         command += ["--vars", json.dumps({"as_of": as_of.isoformat(sep=" ")})]
     results = target_path(settings, side) / "run_results.json"
@@ -172,6 +176,10 @@ def _last_error(log: Path) -> str:
         lines = log.read_text(errors="replace").splitlines()
     except OSError:
         return "it left no log."
-    marks = [i for i, line in enumerate(lines) if "Encountered an error" in line or "Error" in line]
-    text = " ".join(line.strip() for line in lines[marks[-1] : marks[-1] + 4]) if marks else "no reason given"
-    return text[:400]
+    marks = [i for i, line in enumerate(lines) if "Encountered an error" in line]
+    if not marks:
+        return "it gave no reason."
+    # the lines of the message, up to the next one with a time of its own
+    message = itertools.takewhile(lambda line: not LOGGED.match(line), lines[marks[-1] + 1 :])
+    text = " ".join(line.strip() for line in message)[:400]
+    return text if text.endswith(".") else f"{text}."

@@ -173,8 +173,8 @@ TOP_GARAGES = """
 
 NEXT = [
     "  Try next",
-    "    .venv/bin/vend source mutate        a day of business on the source; then `vend sync`,",
-    "    .venv/bin/vend build cold           and what changed has arrived",
+    "    .venv/bin/vend source mutate        a day of business on the source; then `make demo` again,",
+    "                                        and what changed has arrived in every layer",
     "    .venv/bin/vend status               what runs, what is loaded, how fresh it is",
     '    eval "$(.venv/bin/vend env)"; psql  the hot views: select * from reporting.mv_daily_revenue',
 ]

@@ -129,6 +129,14 @@ def dsn(settings: Settings) -> str | None:
     return _url(running.socket) if running else None
 
 
+def is_own(settings: Settings, dsn: str) -> bool:
+    """Whether a DSN, from `vend env` perhaps, is that of this embedded server, running or not."""
+    base = _base(settings.home)
+    if not (base / "data").is_dir():
+        return False
+    return bool(postgres.parse(dsn, "VEND_POSTGRES_DSN").get("host") == str(_socket_folder(base)))
+
+
 def status(settings: Settings) -> ServerStatus:
     """Whether the embedded server runs, and what it is. Starts nothing."""
     base = _base(settings.home)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from vend import figures, postgres, server
+import json
+
+from vend import dbt, figures, postgres, server
 from vend.errors import VendError
 from vend.settings import Settings
 
@@ -27,7 +29,7 @@ def as_text(settings: Settings) -> str:
     """One screen: Postgres, hot views, last sync. Starts nothing."""
     lines = []
     dsn = settings.postgres_dsn
-    if dsn is None:
+    if dsn is None or server.is_own(settings, dsn):
         embedded = server.status(settings)
         dsn = embedded.dsn if embedded.running else None
         state = f"runs, version {embedded.version}, pid {embedded.pid}" if embedded.running else "is stopped"
@@ -44,6 +46,9 @@ def _hot(dsn: str) -> list[str]:
         there = connection.execute("select to_regclass('hot.refresh_log') is not null").fetchone()
         if there != (True,):
             return [*lines, "Hot        not built yet: vend build hot"]
+        fixed = connection.execute("select max(as_of) from hot.setting").fetchone()
+        if fixed and fixed[0]:
+            lines.append(f"Hot        the clock stands at {_at(fixed[0])}, until a build without --as-of")
         for relation, at, last in connection.execute(REFRESHES):
             lines.append(f"Hot        {relation:<28}{_at(at)}{'' if last == 'success' else '  last refresh failed'}")
     return lines
@@ -54,10 +59,21 @@ def _cold(settings: Settings) -> list[str]:
         rows = figures.query(settings, LAST_SYNCS)
     except VendError as error:
         return [f"Warehouse  {error}"]
-    lines = [f"Warehouse  {settings.duckdb_path}"]
+    lines = [f"Warehouse  {settings.duckdb_path}", *_built(settings)]
     for table, at, count, mode in rows:
         lines.append(f"RAW        {table:<28}{_at(at)}{count:>14,} rows  ({mode})")
     return lines if rows else [*lines, "RAW        nothing loaded yet: vend sync"]
+
+
+def _built(settings: Settings) -> list[str]:
+    """When the cold side was last built, and as of when."""
+    try:
+        results = json.loads((dbt.target_path(settings, "cold") / "run_results.json").read_text())
+    except (OSError, ValueError):
+        return ["Cold       not built yet: vend build cold"]
+    at = f"{results['metadata']['generated_at'][:19].replace('T', ' ')} UTC"
+    as_of = results["args"].get("vars", {}).get("as_of")
+    return [f"Cold       built {at}{f' as of {as_of} UTC' if as_of else ''}"]
 
 
 def _at(moment: object) -> str:

@@ -24,7 +24,7 @@ from vend.contract import Table
 from vend.errors import UsageError, VendError
 from vend.extract import Batch, Snapshot
 from vend.postgres import Connection
-from vend.progress import Progress
+from vend.progress import Progress, say
 from vend.settings import Settings
 from vend.warehouse import Entry, Warehouse
 
@@ -90,6 +90,11 @@ def sync(
             previous = target.previous()
             results = []
             with extract.snapshot(connection, source_dsn) as now:
+                if any(entry.system_identifier != now.identity for entry in previous.values()):
+                    say(
+                        "The source is another server or database than that of the last sync. Every row is read again, "
+                        "and rows that it does not have are marked as deleted in RAW."
+                    )
                 for table in chosen:
                     since = None if full_refresh else _since(table, previous.get(table.name), now, target)
                     entry = Entry(

@@ -23,6 +23,11 @@ def mutate(dsn: str, *, seed: int, as_of: datetime | None, progress: Progress | 
         # Compiling these statements takes longer than running them.
         connection.execute("set local jit to off")
         said = record.read(connection) or {}
+        if not said and as_of is None and _last_payment(connection, dsn):
+            raise VendError(
+                f"The business at {postgres.where(dsn)} was not made by `vend source seed`, so no made-up day is added "
+                "to it. To play one there all the same, name its end with --as-of."
+            )
         opened = said.get("as_of") or _last_payment(connection, dsn)
         until = record.naive(as_of) if as_of else opened + DAY
         if until <= opened:
