@@ -25,7 +25,7 @@ UTC_ZONE = ZoneInfo("UTC")
 Row = dict[str, Any]
 Source = dict[str, list[Row]]
 
-TABLES = ("users", "garages", "passes", "subscriptions", "payments", "parked")
+TABLES = ("users", "garages", "passes", "subscriptions", "payments", "parked", "garage_daily_occupancy")
 CENT = Decimal("0.01")
 ZERO = Decimal(0)
 NOT_BEGUN = ("incomplete", "incomplete_expired")
@@ -154,6 +154,12 @@ def ended_at(subscription: Row) -> datetime | None:
 def in_force(subscription: Row, at: datetime) -> bool:
     end = ended_at(subscription)
     return begun(subscription) and subscription["created_at"] < at and (end is None or end >= at)
+
+
+def in_force_within(subscription: Row, start: datetime, end: datetime) -> bool:
+    """In force at some instant of [start, end)."""
+    stop, created = ended_at(subscription), subscription["created_at"]
+    return begun(subscription) and created < end and (stop is None or (stop >= start and stop > created))
 
 
 def within(instant: datetime | None, start: datetime, end: datetime) -> bool:
@@ -374,6 +380,58 @@ def fact_payments(source: Source, frame: Frame) -> list[Row]:
     return rows
 
 
+def fact_parking_events(source: Source, frame: Frame) -> list[Row]:
+    users, garages = by_id(source["users"]), by_id(source["garages"])
+
+    def minute(instant: datetime) -> datetime:
+        return instant.replace(second=0, microsecond=0)
+
+    rows = []
+    for row in source["parked"]:
+        entered, exited, user = row["entered_at"], row["exited_at"], users.get(row["user_id"], {})
+        rows.append(
+            {
+                "parking_id": row["id"],
+                "garage_id": row["garage_id"],
+                "user_id": row["user_id"],
+                "pass_id": row["pass_id"],
+                "vehicle_plate": row["vehicle_plate"],
+                "entered_at": entered,
+                "exited_at": exited,
+                "duration_minutes": (minute(exited) - minute(entered)) // timedelta(minutes=1) if exited else None,
+                "parking_date": frame.day(entered),
+                "hour_of_day": frame.local(entered).hour,
+                "garage_name": trim(garages[row["garage_id"]]["name"]),
+                "first_name": trim(user.get("first_name")),
+                "last_name": trim(user.get("last_name")),
+            }
+        )
+    return rows
+
+
+def fact_daily_occupancy(source: Source, frame: Frame) -> list[Row]:
+    capacities = {row["id"]: row["capacity"] for row in source["garages"]}
+    standing: dict[tuple[str, date], Row] = {}
+    for sheet in sorted(source["garage_daily_occupancy"], key=lambda row: (row["created_at"], row["id"])):
+        standing[sheet["garage_id"], sheet["day"].date()] = sheet
+    rows = []
+    for (garage, day), sheet in standing.items():
+        capacity = capacities[garage]
+        for hour, count in enumerate(sheet["hourly_occupancy"] or ()):
+            rows.append(
+                {
+                    "garage_id": garage,
+                    "occupancy_date": day,
+                    "hour": hour,
+                    "occupancy_count": count,
+                    "capacity": capacity,
+                    "occupancy_rate": ratio(count, capacity, times=100, digits=2),
+                    "is_peak_hour": count is not None and capacity > 0 and 100 * count >= 80 * capacity,
+                }
+            )
+    return rows
+
+
 # ---------------------------------------------------------------------------------------------- reports
 
 
@@ -513,6 +571,100 @@ def rpt_executive_dashboard(source: Source, frame: Frame) -> list[Row]:
             }
         )
         previous = gross
+    return rows
+
+
+def rpt_cohort_retention(source: Source, frame: Frame) -> list[Row]:
+    currency = currencies(source, frame)
+    known = [row for row in source["subscriptions"] if begun(row) and row["created_at"] < frame.as_of]
+    rows: list[Row] = []
+    for garage in source["garages"]:
+        theirs = grouped((row for row in known if row["garage_id"] == garage["id"]), "user_id")
+        cohorts: dict[date, list[str]] = defaultdict(list)
+        for who, subscribed in theirs.items():
+            cohorts[frame.month(min(row["created_at"] for row in subscribed))].append(who)
+        for cohort, members in cohorts.items():
+            first = [row for who in members for row in theirs[who] if frame.month(row["created_at"]) == cohort]
+            for since, (month, start, end) in enumerate(months(cohort, frame)):
+                retained = [who for who in members if any(in_force_within(row, start, end) for row in theirs[who])]
+                rows.append(
+                    {
+                        "garage_id": garage["id"],
+                        "garage_name": trim(garage["name"]),
+                        "cohort_month": f"{cohort:%Y-%m}",
+                        "months_since_start": since,
+                        "month": month,
+                        "currency": currency[garage["id"]],
+                        "cohort_size": len(members),
+                        "retained_users": len(retained),
+                        "retention_rate": ratio(len(retained), len(members), times=100, digits=2),
+                        "cohort_value": total(row["monthly_amount"] for row in first),
+                    }
+                )
+    return rows
+
+
+def mean(values: Iterable[Decimal | int | None]) -> Decimal | None:
+    known = [Decimal(value) for value in values if value is not None]
+    return ratio(total(known), len(known))
+
+
+def rpt_occupancy_analytics(source: Source, frame: Frame) -> list[Row]:
+    now = frame.local(frame.as_of)
+    by_month: dict[tuple[str, date], list[Row]] = defaultdict(list)
+    for row in fact_daily_occupancy(source, frame):
+        day = row["occupancy_date"]
+        if datetime(day.year, day.month, day.day) < now:
+            by_month[row["garage_id"], day.replace(day=1)].append(row)
+    names = {row["id"]: trim(row["name"]) for row in source["garages"]}
+    rows = []
+    for (garage, month), hours in by_month.items():
+        rates = [row["occupancy_rate"] for row in hours if row["occupancy_rate"] is not None]
+        peaks = Counter(row["hour"] for row in hours if row["is_peak_hour"])
+        means = {hour: mean(row["occupancy_rate"] for row in hours if row["hour"] == hour) for hour in peaks}
+        ranked = sorted(peaks, key=lambda hour: (-peaks[hour], -(means[hour] or ZERO), hour))
+        rows.append(
+            {
+                "garage_id": garage,
+                "garage_name": names[garage],
+                "month": month,
+                "avg_occupancy_rate": mean(rates),
+                "peak_occupancy_rate": max(rates, default=None),
+                "min_occupancy_rate": min(rates, default=None),
+                "peak_hours_count": peaks.total(),
+                "days_tracked": len({row["occupancy_date"] for row in hours}),
+                "most_common_peak_hour": ranked[0] if ranked else None,
+            }
+        )
+    return rows
+
+
+def rpt_pass_performance(source: Source, frame: Frame) -> list[Row]:
+    garages = by_id(source["garages"])
+    lives = {row["subscription_id"]: row["subscription_lifetime_days"] for row in fact_subscriptions(source, frame)}
+    rows = []
+    for offer in source["passes"]:
+        known = [
+            row
+            for row in source["subscriptions"]
+            if row["pass_id"] == offer["id"] and begun(row) and row["created_at"] < frame.as_of
+        ]
+        active = [row for row in known if in_force(row, frame.as_of)]
+        churned = [row for row in known if (ended_at(row) or datetime.max) < frame.as_of]
+        rows.append(
+            {
+                "pass_id": offer["id"],
+                "pass_name": trim(offer["name"]),
+                "garage_id": offer["garage_id"],
+                "garage_name": trim(garages[offer["garage_id"]]["name"]),
+                "total_subscriptions": len(known),
+                "active_subscriptions": len(active),
+                "monthly_revenue": total(row["monthly_amount"] for row in active),
+                "avg_subscription_lifetime_days": mean(lives[row["id"]] for row in known),
+                "churned_subscriptions": len(churned),
+                "churn_rate": ratio(len(churned), len(known), times=100),
+            }
+        )
     return rows
 
 
@@ -668,8 +820,13 @@ COLD: dict[str, tuple[Recompute, tuple[str, ...]]] = {
     "marts.fact_subscriptions": (fact_subscriptions, ("subscription_id",)),
     "marts.fact_payment_attempts": (fact_payment_attempts, ("payment_id",)),
     "marts.fact_payments": (fact_payments, ("payment_id",)),
+    "marts.fact_parking_events": (fact_parking_events, ("parking_id",)),
+    "marts.fact_daily_occupancy": (fact_daily_occupancy, ("garage_id", "occupancy_date", "hour")),
     "reports.rpt_garage_monthly_pl": (rpt_garage_monthly_pl, ("garage_id", "month")),
     "reports.rpt_executive_dashboard": (rpt_executive_dashboard, ("month",)),
+    "reports.rpt_cohort_retention": (rpt_cohort_retention, ("garage_id", "cohort_month", "months_since_start")),
+    "reports.rpt_occupancy_analytics": (rpt_occupancy_analytics, ("garage_id", "month")),
+    "reports.rpt_pass_performance": (rpt_pass_performance, ("pass_id",)),
 }
 HOT: dict[str, tuple[Recompute, tuple[str, ...]]] = {
     "mv_daily_revenue": (mv_daily_revenue, ("garage_id", "payment_date")),

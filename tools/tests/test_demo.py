@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import psycopg
 import pytest
 from conftest import settings_in
 
 from vend import demo, figures, source
+from vend.settings import Settings
 
+VIEWS = ("garage_monthly_pl", "cohort_retention", "occupancy_analytics", "pass_performance")
 SMALL = {"garages": 12, "months": 4, "payments": 800}
 
 
@@ -28,6 +31,7 @@ def test_demo_twice_and_after_a_day_of_business(
     assert page.count("\n") <= 40
     assert "$" in page
     assert "reports" in page
+    assert_views_show_own_garages(settings, dsn)
     report = figures.query(settings, "select * from reports.rpt_garage_monthly_pl order by all")
     runs = figures.query(settings, "select distinct run_id from ops.sync_runs")
 
@@ -45,6 +49,30 @@ def test_demo_twice_and_after_a_day_of_business(
     assert "unchanged" not in log
     assert later.splitlines()[1] != page.splitlines()[1]
     assert figures.query(settings, "select count(distinct _fivetran_synced) from raw.payments") == [(2,)]
+
+
+def assert_views_show_own_garages(settings: Settings, dsn: str) -> None:
+    """Each vw_* shows a user the rows of the garages they administer and no other; nobody named sees nothing."""
+    with psycopg.connect(dsn) as connection:
+        users = connection.execute("select id::text, email, role::text from users").fetchall()
+        admins = connection.execute("select user_id::text, garage_id::text from garage_admins").fetchall()
+    readers = [user for user in users if user[2] != "user" or user[1] == "driver@vend.example"]
+    assert {role for _, _, role in readers} == {"super_admin", "garage_admin", "user"}
+    with duckdb.connect(settings.duckdb_path, read_only=True) as connection:
+        for view in VIEWS:
+            count = f"select garage_id, count(*) from reports.%s_{view} group by garage_id"
+            whole = dict(connection.execute(count % "rpt").fetchall())
+            connection.execute("set variable app_user = null")
+            assert connection.execute(count % "vw").fetchall() == []
+            for user_id, email, role in readers:
+                own = {garage for user, garage in admins if user == user_id}
+                expected = {g: n for g, n in whole.items() if role == "super_admin" or g in own}
+                for name in {user_id, (email or user_id).strip().lower()}:
+                    connection.execute("set variable app_user = ?", [name])
+                    assert dict(connection.execute(count % "vw").fetchall()) == expected, (view, role)
+            for stranger in ("", "%", "' or true --", "nobody@vend.example"):
+                connection.execute("set variable app_user = ?", [stranger])
+                assert connection.execute(count % "vw").fetchall() == []
 
 
 def test_a_business_of_its_own_is_not_added_to(tmp_path: Path, make_database: Callable[[], str]) -> None:

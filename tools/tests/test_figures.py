@@ -7,9 +7,12 @@ both sides from a seeded business with those same rows in it, and compare every 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,7 @@ import pytest
 import recompute
 from conftest import settings_in
 from psycopg import sql
+from psycopg.types.json import Jsonb
 from recompute import COLD, HOT, Frame, Row, Source, differences
 
 from vend import dbt, source, sync
@@ -36,6 +40,11 @@ IN_CHICAGO = [
     "marts.fact_payments",
     "reports.rpt_garage_monthly_pl",
     "reports.rpt_executive_dashboard",
+    "marts.fact_parking_events",
+    "marts.fact_daily_occupancy",
+    "reports.rpt_cohort_retention",
+    "reports.rpt_occupancy_analytics",
+    "reports.rpt_pass_performance",
 ]
 # dbt's own tests run once, in the incremental build.
 UNTESTED = ("--resource-type", "model", "--resource-type", "seed")
@@ -50,6 +59,8 @@ def key(kind: int, number: int) -> str:
 
 GARAGES = [key(1, n) for n in range(1, 9)]
 EDGE, CAD, REFUNDED, NAMESAKE, NEVER, UNSUBSCRIBED, LATE, REFUNDED_CAD = GARAGES
+# of the second set of rows: sheets of occupancy, stays and cohorts
+COUNTED, BIG, HUGE, SPOTLESS, CLUB, BRANCH = (key(1, n) for n in range(31, 37))
 DUNNED, UNPAID, EARLIER, ENDED = (key(4, n) for n in (10, 11, 12, 20))
 
 
@@ -160,16 +171,28 @@ def payment(
     }
 
 
-def stay(number: int, garage_id: str, entered: datetime, exited: datetime | None) -> Row:
+def stay(number: int, garage_id: str, entered: datetime, exited: datetime | None, who: int | None = None) -> Row:
     return {
         "id": key(6, number),
         "garage_id": garage_id,
-        "user_id": None,
+        "user_id": None if who is None else key(2, who),
         "pass_id": None,
         "vehicle_plate": f"EDGE {number}",
         "entered_at": entered,
         "exited_at": exited,
         "created_at": entered,
+    }
+
+
+def sheet(number: int, garage_id: str, day: str, hours: list[int | None] | None, created: str | None = None) -> Row:
+    """An occupancy sheet, written in the night after its day unless told."""
+    begins = instant(day)
+    return {
+        "id": key(7, number),
+        "garage_id": garage_id,
+        "day": begins,
+        "hourly_occupancy": hours,
+        "created_at": begins + timedelta(days=1, hours=1) if created is None else instant(created),
     }
 
 
@@ -274,6 +297,110 @@ def edge_cases() -> Source:
     }  # fmt: skip
 
 
+def more_edge_cases() -> Source:
+    """Six garages more, on the edges of parking, occupancy, cohorts and passes."""
+
+    def member(number: int, who: int, garage_id: str, status: str, created: datetime, amount: str, **rest: Any) -> Row:
+        row = subscription(number, who, garage_id, status, created, amount, **rest)
+        return row | {"pass_id": key(3, 35 if garage_id == CLUB else 36)}
+
+    return {
+        "users": [user(number, "  Grace ") for number in range(31, 38)],
+        "garages": [
+            garage(COUNTED, " Counted ", "1 Sheet St, Austin, TX 78701", 10),
+            garage(BIG, "Big", None, 10000),
+            garage(HUGE, "Huge", None, 25000),
+            garage(SPOTLESS, "Spotless", None, 0),
+            garage(CLUB, "Club", None, 3),
+            garage(BRANCH, "Club", None, 3),
+        ],
+        "passes": [offer(35, CLUB), offer(36, BRANCH), offer(37, CLUB)],
+        "subscriptions": [
+            # goes, and comes back after a month without
+            member(101, 31, CLUB, "canceled", instant("01-10"), "10.00", canceled=instant("01-20")),
+            member(102, 31, CLUB, "active", instant("03-05"), "11.00"),
+            # ends the instant it begins: in force at no time
+            member(103, 31, CLUB, "canceled", instant("01-25"), "12.00", canceled=instant("01-25")),
+            member(104, 32, CLUB, "canceled", instant("02-03"), "13.00", canceled=instant("02-03")),
+            member(105, 31, BRANCH, "active", instant("02-10"), "14.00"),
+            member(106, 33, CLUB, "canceled", instant("02-01"), "15.00", canceled=instant("03-01")),
+            member(107, 34, CLUB, "canceled", instant("02-10"), "16.00", canceled=instant("03-01") - TICK),
+            member(108, 35, CLUB, "active", AS_OF, "17.00"),
+            member(109, 36, CLUB, "incomplete", instant("01-05"), "999.00"),
+            member(110, 36, CLUB, "active", instant("02-20"), "18.00"),
+            member(111, 32, BRANCH, "active", AS_OF - TICK, "19.00"),
+            # January in Chicago
+            member(112, 37, BRANCH, "canceled", instant("02-01 05:59"), "20.00", canceled=instant("02-01 07:00")),
+        ],
+        # two years ago and more, with gaps
+        "payments": [
+            payment(31, HUGE, datetime(2023, 3, 15), "100.00"),
+            payment(32, HUGE, datetime(2024, 3, 10), "150.00"),
+            payment(33, HUGE, datetime(2024, 7, 10), "20.00"),
+            payment(34, HUGE, datetime(2025, 3, 10), "50.00"),
+            payment(35, HUGE, instant("03-10"), "60.00"),
+        ],
+        "parked": [
+            stay(31, COUNTED, instant("02-02 10:00:59.999999"), instant("02-02 10:01"), 31),
+            stay(32, COUNTED, instant("02-02 10:00"), instant("02-02 10:00:59"), 32),
+            stay(33, COUNTED, instant("02-02 23:59:30"), instant("02-05 00:00:29"), 33),
+            # over the hour that Chicago skips
+            stay(34, COUNTED, instant("03-08 07:30"), instant("03-08 08:30"), 34),
+            stay(35, COUNTED, instant("03-08 05:59:59"), None),
+            stay(36, COUNTED, instant("03-16 22:00"), None, 35),
+            stay(37, COUNTED, instant("03-16 23:00"), instant("03-17 01:00"), 36) | {"pass_id": key(3, 35)},
+            stay(38, COUNTED, AS_OF + timedelta(hours=1), None, 36),
+        ],
+        "garage_daily_occupancy": [
+            # written three times: the second is the last, though not in number
+            sheet(31, COUNTED, "03-02", [1] * 24, "03-03 01:00"),
+            sheet(32, COUNTED, "03-02", [2] * 24, "03-03 02:00"),
+            sheet(33, COUNTED, "03-02 12:00", [3] * 20, "03-03 00:30"),
+            # at one instant: the greater id
+            sheet(34, COUNTED, "03-03", [4] * 22, "03-04 01:00"),
+            sheet(35, COUNTED, "03-03", [8, 5, 9], "03-04 01:00"),
+            sheet(36, COUNTED, "03-04", [6] * 24),
+            sheet(37, COUNTED, "03-05", list(range(24))),
+            sheet(38, COUNTED, "03-06", []),
+            sheet(39, COUNTED, "03-07", None),
+            sheet(40, COUNTED, "03-08", [5, None, 7]),
+            # the last is empty, and it holds
+            sheet(41, COUNTED, "03-09", [9] * 24, "03-10 01:00"),
+            sheet(42, COUNTED, "03-09", [], "03-10 02:00"),
+            sheet(43, COUNTED, "03-10", [3, 8]),
+            sheet(44, COUNTED, "03-12", [9, 9]),
+            # today counts as far as it is known; tomorrow does not, nor the day that begins at as_of in Chicago
+            sheet(45, COUNTED, "03-17", [1, 2, 3], "03-17 04:00"),
+            sheet(46, COUNTED, "03-18", [10] * 24),
+            sheet(47, COUNTED, "03-31", [7] * 24),
+            sheet(48, COUNTED, "04-01", [10] * 24),
+            # as often at their peak: the higher mean; and where that ties too, the earlier
+            sheet(51, BIG, "01-05", [0, 0, 9000, 9500]),
+            sheet(52, BIG, "01-06", [None, 0, 100, 50]),
+            sheet(53, BIG, "02-05", [8000, 7999, 0, 8000]),
+            # 0.01 / 8 = 0.00125
+            sheet(54, BIG, "03-05", [1, 0, 0, 0, 0, 0, 0, 0]),
+            # the hour that is at its peak most often is not the fullest
+            sheet(55, HUGE, "02-05", [19999, 20000, 24999]),
+            sheet(56, HUGE, "02-06", [0, 20000, 0]),
+            sheet(57, HUGE, "03-05", [19999]),
+            sheet(58, SPOTLESS, "02-05", [0, 5]),
+            sheet(59, CLUB, "02-05", [1, 2, 0, 3, 4]),
+        ],
+    }  # fmt: skip
+
+
+def later_rows() -> Source:
+    """Sheets that arrive the day after: for a new day, over an older one, and one too old to hold."""
+    return {
+        "garage_daily_occupancy": [
+            sheet(71, BIG, "02-06", [9000] * 24, "03-18 01:00"),
+            sheet(72, BIG, "01-05", [9500, 1], "03-18 01:00"),
+            sheet(73, HUGE, "02-05", [1], "02-05 23:00"),
+        ]
+    }
+
+
 def edge_changes() -> list[tuple[str, str, Row]]:
     """(table, id, new values) for the day after; no values: the row is deleted. Few of them touch updated_at."""
     after = AS_OF + timedelta(hours=2)
@@ -298,6 +425,24 @@ def edge_changes() -> list[tuple[str, str, Row]]:
         ("subscriptions", DUNNED, {"status": "active"}),
         ("subscriptions", key(4, 9), {"status": "past_due", "canceled_at": after, "updated_at": after}),
         ("parked", key(6, 1), {"exited_at": after}),
+        ("parked", key(6, 31), {}),
+        ("parked", key(6, 36), {"exited_at": after, "vehicle_plate": None}),
+        ("parked", key(6, 37), {"user_id": None}),
+        ("users", key(2, 32), {"first_name": "Edsger"}),
+        ("garages", COUNTED, {"name": "Recounted", "capacity": 8}),
+        ("garages", SPOTLESS, {"capacity": 5}),
+        ("garages", CLUB, {"capacity": 0}),
+        ("subscriptions", key(4, 110), {"status": "incomplete"}),
+        ("subscriptions", key(4, 104), {"canceled_at": instant("02-04")}),
+        # the sheet before counts again, or the day is gone
+        ("garage_daily_occupancy", key(7, 32), {}),
+        ("garage_daily_occupancy", key(7, 35), {}),
+        ("garage_daily_occupancy", key(7, 36), {}),
+        ("garage_daily_occupancy", key(7, 42), {}),
+        # fewer hours, another day, another garage
+        ("garage_daily_occupancy", key(7, 37), {"hourly_occupancy": Jsonb([7, 8])}),
+        ("garage_daily_occupancy", key(7, 43), {"day": instant("03-11")}),
+        ("garage_daily_occupancy", key(7, 44), {"garage_id": BIG}),
     ]
 
 
@@ -438,6 +583,75 @@ def test_recomputed_at_a_month_start_has_no_month_yet() -> None:
     assert pick(month, *names, garage_id=EDGE) == [(date(2026, 3, 1), "0", 7, 7, 0)]
 
 
+def test_recomputed_parking_of_hand_made_rows() -> None:
+    rows = sorted(
+        recompute.fact_parking_events(more_edge_cases(), Frame(AS_OF, CHICAGO)), key=lambda row: row["parking_id"]
+    )
+    assert pick(rows, "duration_minutes", "parking_date", "hour_of_day", "first_name")[:5] == [
+        (1, date(2026, 2, 2), 4, "Grace"),
+        (0, date(2026, 2, 2), 4, "Grace"),
+        (2 * 1440 + 1, date(2026, 2, 2), 17, "Grace"),
+        (60, date(2026, 3, 8), 1, "Grace"),
+        (None, date(2026, 3, 7), 23, None),
+    ]
+
+
+def test_recomputed_occupancy_of_hand_made_rows() -> None:
+    rows = recompute.fact_daily_occupancy(more_edge_cases(), Frame(AS_OF))
+    names = ("hour", "occupancy_count", "occupancy_rate", "is_peak_hour")
+    march = {day: pick(rows, *names, garage_id=COUNTED, occupancy_date=date(2026, 3, day)) for day in range(2, 11)}
+    assert {day: len(hours) for day, hours in march.items() if hours} == {2: 24, 3: 3, 4: 24, 5: 24, 8: 3, 10: 2}
+    assert march[2][23] == (23, 2, "20.00", False)
+    assert march[3] == [(0, 8, "80.00", True), (1, 5, "50.00", False), (2, 9, "90.00", True)]
+    assert march[8] == [(0, 5, "50.00", False), (1, None, None, False), (2, 7, "70.00", False)]
+    # 79.99 % is no peak, and neither is what only rounds to 80
+    assert pick(rows, *names, garage_id=BIG, occupancy_date=date(2026, 2, 5))[1] == (1, 7999, "79.99", False)
+    assert pick(rows, *names, garage_id=HUGE, occupancy_date=date(2026, 3, 5)) == [(0, 19999, "80.00", False)]
+    assert pick(rows, *names, garage_id=SPOTLESS) == [(0, 0, None, False), (1, 5, None, False)]
+    months = recompute.rpt_occupancy_analytics(more_edge_cases(), Frame(AS_OF))
+    names = ("month", "avg_occupancy_rate", "peak_occupancy_rate", "min_occupancy_rate", "peak_hours_count")
+    first, second, third = (date(2026, month, 1) for month in (1, 2, 3))
+    # January: 90 + 95 + 1 + 0.5 over seven; February: 80 + 79.99 + 80 over four
+    assert pick(months, *names, "days_tracked", "most_common_peak_hour", garage_id=BIG) == [
+        (first, "26.6429", "95.00", "0.00", 2, 2, 3),
+        (second, "59.9975", "80.00", "0.00", 2, 1, 0),
+        (third, "0.0013", "0.01", "0.00", 0, 1, None),
+    ]
+    assert pick(months, *names[2:], "most_common_peak_hour", garage_id=HUGE, month=second) == [("100.00", "0.00", 3, 1)]
+    assert pick(months, *names, "days_tracked", "most_common_peak_hour", garage_id=SPOTLESS) == [
+        (second, None, None, None, 0, 1, None)
+    ]
+    assert pick(months, "month", "days_tracked", garage_id=COUNTED) == [(third, 8)]
+    chicago = recompute.rpt_occupancy_analytics(more_edge_cases(), Frame(APRIL_IN_CHICAGO, CHICAGO))
+    assert pick(chicago, "month", "days_tracked", garage_id=COUNTED) == [(third, 10)]
+
+
+def test_recomputed_cohorts_and_passes_of_hand_made_rows() -> None:
+    rows, frame = more_edge_cases(), Frame(AS_OF)
+    cohorts = recompute.rpt_cohort_retention(rows, frame)
+    names = ("cohort_month", "months_since_start", "cohort_size", "retained_users", "retention_rate", "cohort_value")
+    assert pick(cohorts, *names, garage_id=CLUB) == [
+        ("2026-01", 0, 1, 1, "100.00", "22.00"),
+        ("2026-01", 1, 1, 0, "0.00", "22.00"),
+        ("2026-01", 2, 1, 1, "100.00", "22.00"),
+        ("2026-02", 0, 4, 3, "75.00", "62.00"),
+        ("2026-02", 1, 4, 2, "50.00", "62.00"),
+    ]
+    assert pick(cohorts, *names, garage_id=BRANCH) == [
+        ("2026-02", 0, 2, 2, "100.00", "34.00"),
+        ("2026-02", 1, 2, 1, "50.00", "34.00"),
+        ("2026-03", 0, 1, 1, "100.00", "19.00"),
+    ]
+    passes = recompute.rpt_pass_performance(rows, frame)
+    names = ("total_subscriptions", "active_subscriptions", "monthly_revenue", "avg_subscription_lifetime_days")
+    # 10 + 12 + 0 + 0 + 28 + 18 + 25 days over seven; the eighth begins at as_of
+    assert pick(passes, *names, "churned_subscriptions", "churn_rate") == [
+        (7, 2, "29.00", "13.2857", 5, "71.4286"),
+        (3, 2, "33.00", "11.6667", 1, "33.3333"),
+        (0, 0, "0", None, 0, None),
+    ]
+
+
 @pytest.mark.parametrize(
     ("over", "under", "expected"),
     [
@@ -494,17 +708,25 @@ class Stage:
     rebuilt: dict[str, list[Row]] | None = None
 
 
+def as_stored(row: Row, name: str) -> Any:
+    return Jsonb(row[name]) if name == "hourly_occupancy" else row[name]
+
+
 def insert(dsn: str, rows: Source) -> None:
     with psycopg.connect(dsn) as connection:
-        for table, content in rows.items():
-            columns = list(content[0])
-            statement = sql.SQL("insert into {} ({}) values ({})").format(
-                sql.Identifier("public", table),
-                sql.SQL(", ").join(map(sql.Identifier, columns)),
-                sql.SQL(", ").join([sql.Placeholder()] * len(columns)),
-            )
-            with connection.cursor() as cursor:
-                cursor.executemany(statement, [[row[name] for name in columns] for row in content])
+        insert_in(connection, rows)
+
+
+def insert_in(connection: psycopg.Connection[Any], rows: Source) -> None:
+    for table, content in rows.items():
+        columns = list(content[0])
+        statement = sql.SQL("insert into {} ({}) values ({})").format(
+            sql.Identifier("public", table),
+            sql.SQL(", ").join(map(sql.Identifier, columns)),
+            sql.SQL(", ").join([sql.Placeholder()] * len(columns)),
+        )
+        with connection.cursor() as cursor:
+            cursor.executemany(statement, [[as_stored(row, name) for name in columns] for row in content])
 
 
 def change(dsn: str, changes: list[tuple[str, str, Row]]) -> None:
@@ -537,10 +759,14 @@ def read_cold(settings: Settings, *only: str) -> dict[str, list[Row]]:
     with duckdb.connect(str(settings.duckdb_path), read_only=True) as connection:
         found = {}
         for relation in only or COLD:
-            result = connection.execute(f"select * from {relation}")
-            columns = [column[0] for column in result.description or []]
-            found[relation] = [dict(zip(columns, row, strict=True)) for row in result.fetchall()]
+            found[relation] = rows_of(connection, f"select * from {relation}")
         return found
+
+
+def rows_of(connection: duckdb.DuckDBPyConnection, query: str) -> list[Row]:
+    result = connection.execute(query)
+    columns = [column[0] for column in result.description or []]
+    return [dict(zip(columns, row, strict=True)) for row in result.fetchall()]
 
 
 def read_hot(dsn: str, *only: str) -> dict[str, list[Row]]:
@@ -561,6 +787,7 @@ def pipeline(make_database: Callable[[], str], tmp_path_factory: pytest.TempPath
     source.init(dsn)
     source.seed(dsn, garages=12, months=8, payments=1500, seed=11, as_of=AS_OF)
     insert(dsn, edge_cases())
+    insert(dsn, more_edge_cases())
     settings = settings_in(tmp_path_factory.mktemp("figures") / "home", postgres_dsn=dsn)
     load(settings, dsn)
     return settings, dsn
@@ -596,6 +823,7 @@ def second(pipeline: tuple[Settings, str], first: Stage, chicago: Stage) -> Stag
     settings, dsn = pipeline
     frame = Frame(AS_OF + timedelta(days=1))
     change(dsn, edge_changes())
+    insert(dsn, later_rows())
     source.mutate(dsn, seed=12, as_of=frame.as_of)
     load(settings, dsn)
     build(settings, "cold", None, frame)
@@ -680,6 +908,19 @@ def test_hot_daily_revenue_is_the_cold_one(request: pytest.FixtureRequest, name:
     assert hot == {place: sums.get(place, [0, 0, 0, 0]) for place in hot}
 
 
+def test_occupancy_ids_are_unique_and_outlast_a_build(first: Stage, second: Stage) -> None:
+    by = COLD["marts.fact_daily_occupancy"][1]
+    before, after = (
+        {tuple(row[name] for name in by): row["occupancy_id"] for row in stage.cold["marts.fact_daily_occupancy"]}
+        for stage in (first, second)
+    )
+    assert len(set(after.values())) == len(after)
+    assert None not in after.values()
+    assert {place: before[place] for place in before.keys() & after.keys()} == {
+        place: after[place] for place in before.keys() & after.keys()
+    }
+
+
 def test_the_data_reach_the_edges(first: Stage, second: Stage) -> None:
     """The comparison would prove little on data without these."""
     changed = {name for name in COLD if first.cold[name] != second.cold[name]}
@@ -689,3 +930,233 @@ def test_the_data_reach_the_edges(first: Stage, second: Stage) -> None:
     regions = {row["garage_region"] for row in first.cold["marts.dim_garages"]}
     assert len(regions) >= 4
     assert {row["currency"] for row in first.cold["marts.dim_garages"]} >= {"usd", "cad"}
+
+
+# ------------------------------------------------------------------ the architecture's queries, in analyses/
+
+SOME_GARAGE = key(1, 99)
+ASKED = [EDGE, CAD, BIG, COUNTED, HUGE, CLUB, UNSUBSCRIBED, NEVER]
+
+
+def compiled(settings: Settings, side: str, dsn: str | None, frame: Frame) -> dict[str, str]:
+    """The text of each analysis of a side, by name, asked for SOME_GARAGE."""
+    variables = {"as_of": frame.as_of.isoformat(sep=" "), "garage_id": SOME_GARAGE}
+    target = settings.home / "target" / f"analyses_{side}"
+    command = [str(Path(sys.executable).with_name("dbt")), "compile", "--quiet", "--vars", json.dumps(variables)]
+    command += ["--project-dir", str(settings.project), "--target", dbt.target(settings, side)]
+    command += ["--target-path", str(target), "--log-path", str(target), "--select", f"path:analyses/{side}"]
+    environ = {**os.environ, **dbt.environment(settings, dsn)}
+    subprocess.run(command, cwd=settings.project, env=environ, stdin=subprocess.DEVNULL, check=True)
+    files = (target / "compiled" / "vend_analytics" / "analyses").rglob("*.sql")
+    return {file.stem: file.read_text() for file in files}
+
+
+@dataclass
+class Queries:
+    """Asks an analysis for a garage; frame and source are what the answer is to be worked out from."""
+
+    texts: dict[str, str]
+    run: Callable[[str], list[Row]]
+    source: Source
+    frame: Frame
+
+    def ask(self, name: str, garage_id: str, *columns: str) -> list[Row]:
+        found = self.run(self.texts[name].replace(SOME_GARAGE, garage_id))
+        assert not columns or all(list(row) == list(columns) for row in found)
+        assert not any(isinstance(value, float) for row in found for value in row.values())
+        return found
+
+
+@pytest.fixture(scope="module")
+def cold_queries(pipeline: tuple[Settings, str], second: Stage) -> Iterator[Queries]:
+    settings, _ = pipeline
+    texts = compiled(settings, "cold", None, second.frame)
+    with duckdb.connect(str(settings.duckdb_path), read_only=True) as connection:
+        yield Queries(texts, lambda query: rows_of(connection, query), second.source, second.frame)
+
+
+def rows_of_today(today: datetime) -> Source:
+    """Payments and debts of CLUB around today's noon (naive UTC)."""
+    noon, day = today + timedelta(hours=12), timedelta(days=1)
+    paid = [today, today - TICK, noon - TICK, noon, today - 30 * day, today - 30 * day - TICK]
+    debts = [
+        subscription(
+            number, 31, CLUB, "past_due", today - 60 * day, "10.00", period=(today - 60 * day, today - days * day)
+        )
+        | {"pass_id": key(3, 35)}
+        for number, days in ((201, 7), (202, 8), (203, 30), (204, 40))
+    ]
+    return {
+        "subscriptions": debts,
+        "payments": [payment(200 + n, CLUB, when, f"{2**n}.00", "0.10") for n, when in enumerate(paid)],
+    }
+
+
+@pytest.fixture(scope="module")
+def hot_queries(pipeline: tuple[Settings, str], second: Stage) -> Iterator[Queries]:
+    """As of noon of the server's current_date, for the queries name that; in a transaction that is undone."""
+    settings, dsn = pipeline
+    with psycopg.connect(dsn, row_factory=psycopg.rows.dict_row) as connection:
+        connection.execute("set local time zone 'UTC'")
+        row = connection.execute("select current_date as today").fetchone()
+        assert row is not None
+        today = datetime.combine(row["today"], time())
+        frame, rows = Frame(today + timedelta(hours=12)), rows_of_today(today)
+        insert_in(connection, rows)
+        connection.execute("delete from hot.setting")
+        connection.execute("insert into hot.setting (as_of) values (%s)", [frame.as_of])
+        for view in HOT:
+            connection.execute(sql.SQL("refresh materialized view {}").format(sql.Identifier("hot", view)))
+        connection.execute("set local search_path to reporting")
+
+        def run(query: str) -> list[Row]:
+            found = connection.execute(query.encode()).fetchall()
+            return [
+                {name: str(value) if name.endswith("_id") else value for name, value in row.items()} for row in found
+            ]
+
+        source_then = {table: content + rows.get(table, []) for table, content in second.source.items()}
+        yield Queries(compiled(settings, "hot", dsn, frame), run, source_then, frame)
+        connection.rollback()
+
+
+def month_back(day: date, months: int) -> date:
+    """The first day of the month so many months before that of the day."""
+    years, month = divmod(day.year * 12 + day.month - 1 - months, 12)
+    return date(years, month + 1, 1)
+
+
+def only(rows: list[Row], names: tuple[str, ...], **where: Any) -> list[Row]:
+    return [
+        dict(zip(names, (row[name] for name in names), strict=True)) for row in rows if where.items() <= row.items()
+    ]
+
+
+def falls(rows: list[Row], name: str) -> bool:
+    values = [row[name] for row in rows]
+    return values == sorted(values, reverse=True)
+
+
+@pytest.mark.parametrize("garage_id", ASKED)
+def test_query_2_monthly_pl_with_the_year_before(cold_queries: Queries, garage_id: str) -> None:
+    names = (
+        *("month", "gross_revenue", "total_platform_fees", "garage_profit", "active_subscriptions"),
+        *("churn_rate_percent", "revenue_growth_pct"),
+    )
+    rows = recompute.rpt_garage_monthly_pl(cold_queries.source, cold_queries.frame)
+    months = {row["month"]: row for row in only(rows, names, garage_id=garage_id)}
+    bound = month_back(cold_queries.frame.as_of.date(), 24)
+    expected = []
+    for month in sorted(months, reverse=True):
+        before = months.get(month_back(month, 12), {}).get("gross_revenue")
+        now = months[month]["gross_revenue"]
+        if month >= bound:
+            expected.append(months[month] | {"yoy_revenue": before, "yoy_growth_pct": recompute.growth(now, before)})
+    found = cold_queries.ask("sample_query_2_monthly_pl_with_yoy", garage_id, *names, "yoy_revenue", "yoy_growth_pct")
+    assert found == expected
+    if garage_id == HUGE:
+        assert pick(found, "yoy_growth_pct", month=date(2024, 3, 1)) == [("50.0000",)]
+        assert pick(found, "yoy_growth_pct", month=date(2025, 3, 1)) == [("-66.6667",)]
+        assert pick(found, "yoy_revenue", "yoy_growth_pct", month=date(2024, 7, 1)) == [("0.00", None)]
+
+
+def test_query_3_top_garages(cold_queries: Queries) -> None:
+    bound = month_back(cold_queries.frame.as_of.date(), 6)
+    monthly = recompute.rpt_garage_monthly_pl(cold_queries.source, cold_queries.frame)
+    expected = [
+        {
+            "garage_id": garage_id,
+            "garage_name": rows[0]["garage_name"],
+            "currency": rows[0]["currency"],
+            "total_revenue": recompute.total(row["gross_revenue"] for row in rows),
+            "platform_fees_collected": recompute.total(row["total_platform_fees"] for row in rows),
+            "avg_active_subs": recompute.mean(row["active_subscriptions"] for row in rows),
+            "avg_arpu": recompute.mean(row["arpu"] for row in rows),
+            "avg_churn_rate": recompute.mean(row["churn_rate_percent"] for row in rows),
+        }
+        for garage_id, rows in recompute.grouped((row for row in monthly if row["month"] >= bound), "garage_id").items()
+    ]
+    expected.sort(key=lambda row: (-row["total_revenue"], row["garage_id"]))
+    assert len(expected) > 10
+    assert cold_queries.ask("sample_query_3_top_garages", EDGE) == expected[:10]
+
+
+@pytest.mark.parametrize("garage_id", ASKED)
+def test_query_4_cohort_heatmap(cold_queries: Queries, garage_id: str) -> None:
+    names = ("cohort_month", "months_since_start", "cohort_size", "retained_users", "retention_rate")
+    cohorts = recompute.rpt_cohort_retention(cold_queries.source, cold_queries.frame)
+    expected = [row for row in only(cohorts, (*names,), garage_id=garage_id) if row["cohort_month"] >= "2024-01"]
+    expected.sort(key=lambda row: (row["cohort_month"], row["months_since_start"]))
+    assert cold_queries.ask("sample_query_4_cohort_heatmap", garage_id, *names) == expected
+
+
+@pytest.mark.parametrize("garage_id", ASKED)
+def test_query_6_peak_hours(cold_queries: Queries, garage_id: str) -> None:
+    frame = cold_queries.frame
+    assert frame.as_of.date() == date(2026, 3, 18)
+    hours: dict[int, list[Row]] = {}
+    for row in recompute.fact_daily_occupancy(cold_queries.source, frame):
+        if row["garage_id"] == garage_id and date(2026, 2, 18) <= row["occupancy_date"] <= frame.as_of.date():
+            hours.setdefault(row["hour"], []).append(row)
+    expected = [
+        {
+            "hour": hour,
+            "avg_occupancy": recompute.mean(row["occupancy_rate"] for row in hours[hour]),
+            "peak_days_count": sum(row["is_peak_hour"] for row in hours[hour]),
+        }
+        for hour in sorted(hours)
+    ]
+    assert cold_queries.ask("sample_query_6_peak_hours", garage_id) == expected
+
+
+@pytest.mark.parametrize("garage_id", [CLUB, EDGE])
+def test_query_1_todays_revenue_and_thirty_days(hot_queries: Queries, garage_id: str) -> None:
+    today = hot_queries.frame.as_of.date()
+    daily = recompute.mv_daily_revenue(hot_queries.source, hot_queries.frame)
+    money = ("garage_name", "gross_revenue", "total_stripe_fees", "total_platform_fees", "garage_profit")
+    for name, names in (
+        ("sample_query_1_todays_revenue", (*money, "payment_count")),
+        ("realtime_todays_revenue", money),
+    ):
+        expected = only(daily, names, garage_id=garage_id, payment_date=today)
+        assert hot_queries.ask(name, garage_id, *names) == expected
+        assert [row["gross_revenue"] for row in expected] == [5 if garage_id == CLUB else 0]
+    names = ("payment_date", "gross_revenue", "garage_profit")
+    expected = [
+        row for row in only(daily, names, garage_id=garage_id) if row["payment_date"] >= today - timedelta(days=30)
+    ]
+    assert len(expected) == 31
+    expected.sort(key=lambda row: row["payment_date"], reverse=True)
+    assert hot_queries.ask("sample_query_1_last_30_days", garage_id, *names) == expected
+
+
+@pytest.mark.parametrize("garage_id", [CLUB, EDGE, NAMESAKE])
+def test_query_5_failed_payments(hot_queries: Queries, garage_id: str) -> None:
+    failed = recompute.mv_failed_payments(hot_queries.source, hot_queries.frame)
+    theirs = [row for row in failed if row["garage_id"] == garage_id]
+    found = hot_queries.ask("realtime_failed_payments", garage_id)
+    agree(theirs, found, ("subscription_id",))
+    assert falls(found, "days_past_due")
+    names = ("first_name", "last_name", "email", "monthly_amount", "days_past_due", "current_period_end")
+    late = hot_queries.ask("sample_query_5_failed_payments", garage_id, *names)
+    expected = only([row for row in theirs if row["days_past_due"] > 7], names)
+    assert falls(late, "days_past_due")
+    assert sorted(map(repr, late)) == sorted(map(repr, expected))
+    assert garage_id != CLUB or {row["days_past_due"] for row in found} - {row["days_past_due"] for row in late} == {7}
+
+
+@pytest.mark.parametrize("garage_id", [CLUB, EDGE, NAMESAKE])
+def test_queries_of_what_is_now(hot_queries: Queries, garage_id: str) -> None:
+    active = recompute.mv_active_subscriptions(hot_queries.source, hot_queries.frame)
+    expected = [row for row in active if row["garage_id"] == garage_id]
+    agree(expected, hot_queries.ask("realtime_active_subscriptions", garage_id), ("garage_id",))
+    names = ("garage_name", "current_occupancy", "capacity", "occupancy_rate", "available_spots")
+    inside = recompute.mv_current_occupancy(hot_queries.source, hot_queries.frame)
+    assert hot_queries.ask("realtime_occupancy", garage_id, *names) == only(inside, names, garage_id=garage_id)
+
+
+def test_every_analysis_is_checked(cold_queries: Queries, hot_queries: Queries) -> None:
+    text = Path(__file__).read_text()
+    names = {*cold_queries.texts, *hot_queries.texts}
+    assert len(names) == 11
+    assert all(f'"{name}"' in text for name in names)

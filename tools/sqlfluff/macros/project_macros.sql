@@ -15,3 +15,7 @@
 {% macro subscription_ended_at() %}coalesce(canceled_at, updated_at){% endmacro %}
 {% macro hot_subscriptions() %}select * from subscriptions{% endmacro %}
 {% macro days_between(first, end) %}select cast('{{ first }}' as date) as date_day{% endmacro %}
+{% macro standing_occupancy_sheets() %}select * from stg_daily_occupancy{% endmacro %}
+{% macro flatten_integers(relation, array_column, columns) %}select * from {{ relation }}{% endmacro %}
+{% macro is_reader(access) %}{{ access }}.login_name = 'reader'{% endmacro %}
+{% macro sees_all_garages() %}false{% endmacro %}

@@ -1,0 +1,14 @@
+{#- Whether a row of garage_access is about whoever runs the query. On Snowflake that is the login, named like the
+    user's email address. DuckDB has no logins: `set variable app_user = …` (id or email) names the user, which makes
+    the views a filter there and no boundary. Nobody named: false for every row. -#}
+{% macro is_reader(access) -%}
+    {{ return(adapter.dispatch('is_reader')(access)) }}
+{%- endmacro %}
+
+{% macro default__is_reader(access) -%}
+    getvariable('app_user') in ({{ access }}.user_id, {{ access }}.email)
+{%- endmacro %}
+
+{% macro snowflake__is_reader(access) -%}
+    {{ access }}.login_name = current_user()
+{%- endmacro %}

@@ -1,0 +1,77 @@
+-- Grain: stay of a vehicle. Incremental like fact_payment_attempts: what the loader brought, what is called otherwise by
+-- now, and without what the source deleted.
+{{ config(
+    materialized='incremental',
+    unique_key='parking_id',
+    incremental_strategy='merge',
+    on_schema_change='append_new_columns',
+    pre_hook="{% if is_incremental() %}
+        delete from {{ this }}
+        where parking_id in (select id from {{ source('raw', 'parked') }} where _fivetran_deleted)
+    {% endif %}",
+) }}
+
+with parking_events as (
+
+    select * from {{ ref('stg_parking_events') }}
+
+),
+
+garages as (
+
+    select * from {{ ref('dim_garages') }}
+
+),
+
+users as (
+
+    select * from {{ ref('dim_users') }}
+
+)
+
+{% if is_incremental() %}
+,
+
+outdated as (
+
+    select stored.parking_id
+    from {{ this }} as stored
+    inner join parking_events on stored.parking_id = parking_events.parking_id
+    left join garages on stored.garage_id = garages.garage_id
+    left join users on stored.user_id = users.user_id
+    where
+        stored.garage_name is distinct from garages.garage_name
+        or stored.first_name is distinct from users.first_name
+        or stored.last_name is distinct from users.last_name
+        or stored.parking_date is distinct from parking_events.parking_date
+        or stored.hour_of_day is distinct from parking_events.hour_of_day
+
+)
+{% endif %}
+
+select
+    parking_events.parking_id,
+    parking_events.garage_id,
+    parking_events.user_id,
+    parking_events.pass_id,
+    parking_events.vehicle_plate,
+    parking_events.entered_at,
+    parking_events.exited_at,
+    parking_events.duration_minutes,
+    parking_events.parking_date,
+    parking_events.hour_of_day,
+    garages.garage_name,
+    users.first_name,
+    users.last_name,
+    parking_events.created_at,
+    parking_events._fivetran_synced
+from parking_events
+left join garages on parking_events.garage_id = garages.garage_id
+left join users on parking_events.user_id = users.user_id
+{% if is_incremental() %}
+where parking_events._fivetran_synced > (
+        select coalesce(max(stored._fivetran_synced), cast('1970-01-01' as {{ type_naive_timestamp() }}))
+        from {{ this }} as stored
+    )
+    or parking_events.parking_id in (select outdated.parking_id from outdated)
+{% endif %}
