@@ -6,7 +6,7 @@
     as $body$
         select coalesce(array_agg(format(
             'grant %s on %s to %s%s', acl.privilege_type, '%s',
-            case when acl.grantee = 0 then 'public' else quote_ident(pg_get_userbyid(acl.grantee)) end,
+            case when acl.grantee = 0 then 'public' else replace(quote_ident(pg_get_userbyid(acl.grantee)), '%', '%%') end,
             case when acl.is_grantable then ' with grant option' else '' end
         )), '{}')
         from pg_class as c, aclexplode(c.relacl) as acl
@@ -42,7 +42,12 @@
                     inner join pg_depend as dependency on rule.oid = dependency.objid
                     where dependency.refobjid = old_relation and rule.ev_class <> old_relation
                 );
-            execute format('drop %s hot.%I cascade', (
+            -- The views first, as a reader locks them first. No cascade: what else stands on them stops the rebuild
+            -- with Postgres' own list, and nothing is lost.
+            for dependant in select * from jsonb_array_elements(dependants) loop
+                execute format('drop view %s', dependant ->> 'name');
+            end loop;
+            execute format('drop %s hot.%I', (
                 select case relkind when 'm' then 'materialized view' when 'v' then 'view' else 'table' end
                 from pg_class where oid = old_relation
             ), relation);
@@ -72,15 +77,21 @@
     end
     $body$;
 
-    -- Creates or replaces a view, also where its columns changed, and keeps its grants.
+    -- Creates or replaces a view, also where its columns changed, and keeps its grants; one that is as it should be is
+    -- not touched, for replacing waits for its readers and makes others wait.
     create or replace function hot.put_view(schema_name text, view_name text, definition text) returns void
     language plpgsql
     as $body$
     declare
         full_name text := format('%I.%I', schema_name, view_name);
+        fingerprint text := 'vend ' || md5(definition);
         kept_grants text[] := '{}';
         statement text;
     begin
+        -- A view made anew after a rebuild has no comment, so that it is put again over the new columns.
+        if obj_description(to_regclass(full_name), 'pg_class') = fingerprint then
+            return;
+        end if;
         begin
             execute format('create or replace view %s with (security_barrier = true) as %s', full_name, definition);
         exception when invalid_table_definition then
@@ -91,6 +102,7 @@
                 execute format(statement, full_name);
             end loop;
         end;
+        execute format('comment on view %s is %L', full_name, fingerprint);
     end
     $body$;
 {% endmacro %}

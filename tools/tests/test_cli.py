@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -16,7 +17,8 @@ import pytest
 from conftest import PROJECT
 from psycopg import conninfo
 
-from vend import source
+from vend import dbt, source
+from vend.errors import UsageError
 
 VEND = Path(sys.executable).with_name("vend")
 SECRET = "hunter2-much-secret"
@@ -78,6 +80,9 @@ def test_every_command_of_the_readme_exists(vend: Run) -> None:
         ("build", "lukewarm"),
         ("build", "cold", "--as-of", "2026-13-01"),
         ("build", "cold", "--as-of", "yesterday"),
+        ("build", "cold", "--as-of", "0001-01-01T00:00+05:00"),
+        ("build", "cold", "--as-of", "9999-12-31T23:59-05:00"),
+        ("source", "seed", "--payments", "100000000000"),
         ("source", "seed", "--as-of", "31.01.2026"),
         ("sync", "--format", "xml"),
     ],
@@ -105,6 +110,29 @@ def test_unknown_warehouse(vend: Run) -> None:
 
 def test_dsn_that_is_none(vend: Run) -> None:
     assert_sentence(vend("sync", VEND_POSTGRES_DSN=f"no dsn with {SECRET}"), 2, "VEND_POSTGRES_DSN")
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        f"postgresql://boss:p@{SECRET}@127.0.0.1:5499/v",
+        f"postgresql://boss:pa/{SECRET}@127.0.0.1:5499/v",
+        f"postgresql://boss:{SECRET}@x@127.0.0.1/v",
+    ],
+)
+@pytest.mark.parametrize("command", ["sync", "env", "status"])
+def test_password_that_is_not_encoded_is_not_shown(vend: Run, dsn: str, command: str) -> None:
+    assert_sentence(vend(command, VEND_POSTGRES_DSN=dsn), 2, "percent-encoded")
+
+
+def test_vars_and_as_of_are_merged() -> None:
+    at = datetime(2026, 1, 31, 12)
+    assert dbt._variables(["--vars", "{a: 1}", "-x"], at) == (["-x"], {"a": 1, "as_of": "2026-01-31 12:00:00"})
+    assert dbt._variables(["--vars={a: 1}", "--vars", "b: 2"], None) == ([], {"a": 1, "b": 2})
+    assert dbt._variables(["--select", "m"], None) == (["--select", "m"], {})
+    for wrong in (["--vars"], ["--vars", "just a word"], ["--vars", "as_of: 2026-01-31"]):
+        with pytest.raises(UsageError):
+            dbt._variables(wrong, at)
 
 
 @pytest.mark.parametrize("command", [("sync",), ("build", "hot"), ("refresh",), ("source", "init"), ("up",)])

@@ -105,6 +105,37 @@ def test_a_reader_blocks_no_refresh_and_is_not_blocked(hot: tuple[Settings, str]
         reader.execute("select * from reporting.mv_daily_revenue")
 
 
+def test_an_unchanged_build_waits_for_no_reader(hot: tuple[Settings, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert build(hot, "mv_current_occupancy+").ok
+    monkeypatch.setenv("PGOPTIONS", "-c lock_timeout=3s")
+    with psycopg.connect(hot[1]) as reader:
+        reader.execute("select * from reporting.mv_current_occupancy")
+        assert build(hot, "mv_current_occupancy+").ok
+
+
+def test_a_rebuild_never_drops_what_others_made(hot: tuple[Settings, str]) -> None:
+    with psycopg.connect(hot[1]) as connection:
+        connection.execute("create schema analyst")
+        connection.execute("create view analyst.v as select * from reporting.mv_current_occupancy")
+        connection.execute('create role "100%"')
+        connection.execute('grant select on reporting.mv_active_subscriptions to "100%"')
+    try:
+        outcome = build(hot, "mv_current_occupancy", "--full-refresh")
+        assert not outcome.ok
+        assert "analyst.v" in outcome.failures[0] or "depend" in outcome.failures[0]
+        assert build(hot, "mv_active_subscriptions", "--full-refresh").ok
+        with psycopg.connect(hot[1]) as connection:
+            connection.execute("select * from analyst.v")
+            granted = "select has_table_privilege('100%', 'reporting.mv_active_subscriptions', 'select')"
+            assert connection.execute(granted).fetchone() == (True,)
+    finally:
+        with psycopg.connect(hot[1]) as connection:
+            connection.execute("drop schema analyst cascade")
+            connection.execute('drop owned by "100%"')
+            connection.execute('drop role "100%"')
+    assert build(hot, "mv_current_occupancy+", "--full-refresh").ok
+
+
 def test_refresh_brings_new_payments(hot: tuple[Settings, str]) -> None:
     today = "select sum(payment_count), sum(gross_revenue) from reporting.mv_daily_revenue"
     with psycopg.connect(hot[1]) as connection:

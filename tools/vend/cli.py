@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -32,13 +33,16 @@ class Instant(click.ParamType[datetime]):
             return value
         try:
             moment = datetime.fromisoformat(value)
-        except ValueError:
+            moment = moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+            if not 1970 <= moment.year <= 2200:
+                self.fail(f"{value!r} is not within 1970 to 2200.", param, ctx)
+            return moment
+        except (ValueError, OverflowError):
             self.fail(
                 f"{value!r} is no date. Write an instant in UTC as 2026-01-31 or 2026-01-31T12:00:00.",
                 param,
                 ctx,
             )
-        return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
 
 class Group(click.Group):
@@ -72,6 +76,8 @@ as_of_option = click.option(
 @click.version_option(__version__, prog_name="vend")
 def main() -> None:
     """Vend's hybrid warehouse: load RAW from Postgres, build the hot and the cold side."""
+    # Ends like Ctrl-C does, so that locks, files and a running dbt are not left behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
 def hot_dsn(settings: Settings) -> str:
@@ -161,7 +167,13 @@ def source_init() -> None:
 @source.command("seed")
 @click.option("--garages", default=200, show_default=True, help="How many garages, 8 or more.")
 @click.option("--months", default=30, show_default=True, help="How many months of history.")
-@click.option("--payments", default=100_000, show_default=True, help="About how many payment attempts.")
+@click.option(
+    "--payments",
+    type=click.IntRange(0, 1_000_000_000),
+    default=100_000,
+    show_default=True,
+    help="About how many payment attempts.",
+)
 @click.option("--seed", default=1, show_default=True, help="Same number, same data.")
 @as_of_option
 def source_seed(garages: int, months: int, payments: int, seed: int, as_of: datetime | None) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from vend import packages, postgres
-from vend.errors import VendError
+from vend.errors import UsageError, VendError
 from vend.progress import Progress
 from vend.settings import Settings
 
@@ -119,34 +119,66 @@ def build(
         command += ["--selector", side]
     if not sys.stderr.isatty():
         command += ["--no-use-colors"]
-    if as_of is not None:
-        command += ["--vars", json.dumps({"as_of": as_of.isoformat(sep=" ")})]
+    arguments, variables = _variables(arguments, as_of)
+    if variables:
+        command += ["--vars", json.dumps(variables, default=str)]
     results = target_path(settings, side) / "run_results.json"
     results.unlink(missing_ok=True)
     exit_code = _run([*command, *arguments], settings, {**os.environ, **environment(settings, dsn)}, side, progress)
     return read_results(side, exit_code, results, settings.home / "logs" / side / "dbt.log")
 
 
+def _variables(arguments: Sequence[str], as_of: datetime | None) -> tuple[list[str], dict[str, Any]]:
+    """The arguments without --vars, and the vars they gave with as_of: dbt heeds the last --vars only."""
+    import yaml
+
+    rest: list[str] = []
+    variables: dict[str, Any] = {}
+    queue = list(arguments)
+    while queue:
+        argument = queue.pop(0)
+        name, given, value = argument.partition("=")
+        if name != "--vars":
+            rest.append(argument)
+            continue
+        if not given and not queue:
+            raise UsageError("--vars wants a value, as in --vars '{reporting_timezone: America/Chicago}'.")
+        try:
+            parsed = yaml.safe_load(value if given else queue.pop(0))
+        except yaml.YAMLError:
+            parsed = None
+        if not isinstance(parsed, dict):
+            raise UsageError("--vars is no mapping; write it as '{reporting_timezone: America/Chicago}'.")
+        variables |= parsed
+    if as_of is not None:
+        if "as_of" in variables:
+            raise UsageError("as_of is given twice, by --as-of and in --vars. Give it once.")
+        variables["as_of"] = as_of.isoformat(sep=" ")
+    return rest, variables
+
+
 def _run(command: list[str], settings: Settings, environ: dict[str, str], side: str, progress: Progress | None) -> int:
-    if progress is None:
-        return subprocess.run(
-            command, cwd=settings.project, env=environ, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False
-        ).returncode
+    """dbt's exit code. It has a session of its own, so that Ctrl-C comes to us alone and we end it."""
     with subprocess.Popen(
         command,
         cwd=settings.project,
         env=environ,
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stdout=sys.stderr if progress is None else subprocess.PIPE,
+        stderr=sys.stderr if progress is None else subprocess.STDOUT,
         text=True,
         errors="replace",
+        start_new_session=True,
     ) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if node := NODE_STARTED.search(line):
-                progress(f"dbt build {side}", int(node[1]), int(node[2]))
-    return process.returncode
+        try:
+            for line in process.stdout or ():
+                if progress is not None and (node := NODE_STARTED.search(line)):
+                    progress(f"dbt build {side}", int(node[1]), int(node[2]))
+            return process.wait()
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
 
 
 def read_results(side: str, exit_code: int, results: Path, log: Path) -> Outcome:

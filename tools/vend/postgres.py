@@ -23,12 +23,23 @@ def parse(dsn: str, variable: str) -> dict[str, Any]:
     Raises UsageError without repeating the DSN, which may hold a password.
     """
     try:
-        return conninfo.conninfo_to_dict(dsn)
+        parts = conninfo.conninfo_to_dict(dsn)
     except psycopg.Error:
+        parts = {}
+    if "://" in dsn and (
+        any("@" in str(parts.get(name) or "") for name in ("host", "dbname"))
+        or not str(parts.get("port") or "0").replace(",", "").isdigit()
+    ):
+        # libpq takes part of the password for the address, and an error would show it
+        raise UsageError(
+            f"{variable} holds a character that must be percent-encoded in its password: @ as %40, / as %2F, : as %3A."
+        )
+    if not parts:
         raise UsageError(
             f"{variable} is not a Postgres address. "
             "Write it as postgresql://user@host:5432/database or as host=… dbname=… user=…."
-        ) from None
+        )
+    return parts
 
 
 def where(dsn: str) -> str:

@@ -59,7 +59,6 @@ shared_buffers = 128MB
 max_wal_size = 2GB
 checkpoint_timeout = 15min
 fsync = on
-synchronous_commit = off
 jit = off
 timezone = 'UTC'
 log_timezone = 'UTC'
@@ -288,7 +287,10 @@ def _ensure(home: Path) -> str:
         _check_data(base / "data", account)
         running = _start(base, binaries, account)
     maintenance = _url(running.socket, "postgres")
-    with contextlib.closing(postgres.connect(maintenance, "the embedded server", autocommit=True)) as link:
+    with (
+        postgres.explained("The embedded Postgres cannot make its database", maintenance),
+        contextlib.closing(postgres.connect(maintenance, "the embedded server", autocommit=True)) as link,
+    ):
         if link.execute("select 1 from pg_database where datname = %s", [NAME]).fetchone() is None:
             link.execute(f"create database {NAME}")
     return _url(running.socket)

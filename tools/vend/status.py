@@ -42,7 +42,7 @@ def as_text(settings: Settings) -> str:
 
 def _hot(dsn: str) -> list[str]:
     lines = [f"Postgres   {postgres.redacted(dsn)}"]
-    with postgres.connect(dsn, autocommit=True) as connection:
+    with postgres.explained("The hot side cannot be read", dsn), postgres.connect(dsn, autocommit=True) as connection:
         there = connection.execute("select to_regclass('hot.refresh_log') is not null").fetchone()
         if there != (True,):
             return [*lines, "Hot        not built yet: vend build hot"]

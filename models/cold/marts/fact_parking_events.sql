@@ -7,7 +7,9 @@
     on_schema_change='append_new_columns',
     pre_hook="{% if is_incremental() %}
         delete from {{ this }}
-        where parking_id in (select id from {{ source('raw', 'parked') }} where _fivetran_deleted)
+        where parking_id not in (
+            select id from {{ source('raw', 'parked') }} where id is not null and not coalesce(_fivetran_deleted, false)
+        )
     {% endif %}",
 ) }}
 

@@ -8,7 +8,9 @@
     on_schema_change='append_new_columns',
     pre_hook="{% if is_incremental() %}
         delete from {{ this }}
-        where payment_id in (select id from {{ source('raw', 'payments') }} where _fivetran_deleted)
+        where payment_id not in (
+            select id from {{ source('raw', 'payments') }} where id is not null and not coalesce(_fivetran_deleted, false)
+        )
     {% endif %}",
 ) }}
 

@@ -54,9 +54,12 @@ def locked(path: Path) -> Iterator[None]:
             raise VendError(
                 f"Another sync of {path} is running ({holder}). Wait for it to end, or stop it and rerun."
             ) from None
-        lock.truncate(0)
-        lock.write(f"pid {os.getpid()}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
-        lock.flush()
+        try:
+            lock.truncate(0)
+            lock.write(f"pid {os.getpid()}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
+            lock.flush()
+        except OSError as error:
+            raise VendError(sentence(error, path)) from None
         yield
 
 
