@@ -515,7 +515,7 @@ def test_killed_and_run_again(
     source.execute(
         "insert into payments (garage_id, amount, payment_date, stripe_payment_intent_id)"
         " select '00000000-0000-0000-0000-000000000001', 1, '2024-01-01', md5(i::text)"
-        " from generate_series(1, 20000) as i"
+        " from generate_series(1, 100000) as i"
     )
     sync(settings, database, tables=["users", "parked"])
     source.execute("update users set phone = 'x' where email = '1@x.org'")
