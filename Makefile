@@ -34,7 +34,10 @@ lint: setup snowflake-check ## ruff, mypy, sqlfluff and the Snowflake check
 	.venv/bin/ruff check tools
 	.venv/bin/ruff format --check tools
 	.venv/bin/mypy
-	.venv/bin/sqlfluff lint models tests analyses snapshots
+	.venv/bin/sqlfluff lint models tests analyses
+	@# its templater does not know the tag of a snapshot
+	@for file in snapshots/*.sql; do \
+		sed '/{% *\(end\)\{0,1\}snapshot/d' "$$file" | .venv/bin/sqlfluff lint --stdin-filename "$$file" - || exit 1; done
 
 snowflake-check: setup ## compile every cold model for Snowflake and parse the result; needs no account
 	.venv/bin/python tools/snowflake_check.py

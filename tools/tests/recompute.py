@@ -162,6 +162,44 @@ def in_force_within(subscription: Row, start: datetime, end: datetime) -> bool:
     return begun(subscription) and created < end and (stop is None or (stop >= start and stop > created))
 
 
+def amounts(states: list[tuple[Source, datetime]]) -> list[Row]:
+    """Rows of (subscription_id, since, monthly_amount): what the subscriptions cost, as successive syncs found them.
+
+    states: what stood in the source at each sync, and when that began (naive UTC), in order. since: None for the
+    first, which holds from the start. A change counts from updated_at if that moved on, else from the sync on.
+    """
+    rows: list[Row] = []
+    last: dict[str, tuple[Row, datetime]] = {}
+    for source, synced in states:
+        for row in source["subscriptions"]:
+            before, since = last.get(row["id"], (None, row["updated_at"]))
+            if before is not None:
+                if (before["status"], before["monthly_amount"]) == (row["status"], row["monthly_amount"]):
+                    continue
+                since = (
+                    row["updated_at"] if row["updated_at"] > since else max(synced, since + timedelta(microseconds=1))
+                )
+            last[row["id"]] = row, since
+            rows.append(
+                {
+                    "subscription_id": row["id"],
+                    "since": None if before is None else since,
+                    "monthly_amount": row["monthly_amount"],
+                }
+            )
+    return rows
+
+
+def recurring(source: Source, subscriptions: list[Row], at: datetime) -> Decimal:
+    """Sum of the monthly amounts that held just before the instant; today's where there is no history."""
+    held = {
+        row["subscription_id"]: row["monthly_amount"]
+        for row in source.get("amounts", [])
+        if row["since"] is None or row["since"] < at
+    }
+    return total(held.get(row["id"], row["monthly_amount"]) for row in subscriptions)
+
+
 def within(instant: datetime | None, start: datetime, end: datetime) -> bool:
     return instant is not None and start <= instant < end
 
@@ -521,7 +559,7 @@ def rpt_garage_monthly_pl(source: Source, frame: Frame) -> list[Row]:
                     "churned_subscriptions": len(period.churned),
                     "active_subscriptions": len(period.closing),
                     "unique_customers": period.customers,
-                    "monthly_recurring_revenue": period.mrr,
+                    "monthly_recurring_revenue": recurring(source, period.closing, end),
                     "arpu": ratio(gross, period.customers),
                     "revenue_per_subscription": ratio(gross, len(period.closing)),
                     "churn_rate_percent": period.churn,
@@ -562,7 +600,7 @@ def rpt_executive_dashboard(source: Source, frame: Frame) -> list[Row]:
                 "total_churned_subscriptions": len(period.churned),
                 "total_active_subscriptions": len(period.closing),
                 "total_unique_customers": period.customers,
-                "total_monthly_recurring_revenue": period.mrr,
+                "total_monthly_recurring_revenue": recurring(source, period.closing, end),
                 "avg_arpu": ratio(total(arpus[month]), len(arpus[month])),
                 "revenue_per_customer": ratio(gross, period.customers),
                 "platform_churn_rate": period.churn,
@@ -659,7 +697,7 @@ def rpt_pass_performance(source: Source, frame: Frame) -> list[Row]:
                 "garage_name": trim(garages[offer["garage_id"]]["name"]),
                 "total_subscriptions": len(known),
                 "active_subscriptions": len(active),
-                "monthly_revenue": total(row["monthly_amount"] for row in active),
+                "monthly_revenue": recurring(source, active, frame.as_of),
                 "avg_subscription_lifetime_days": mean(lives[row["id"]] for row in known),
                 "churned_subscriptions": len(churned),
                 "churn_rate": ratio(len(churned), len(known), times=100),

@@ -47,7 +47,7 @@ IN_CHICAGO = [
     "reports.rpt_pass_performance",
 ]
 # dbt's own tests run once, in the incremental build.
-UNTESTED = ("--resource-type", "model", "--resource-type", "seed")
+UNTESTED = ("--resource-type", "model", "--resource-type", "seed", "--resource-type", "snapshot")
 
 
 # ------------------------------------------------------------------------------------- hand-made rows
@@ -420,6 +420,9 @@ def edge_changes() -> list[tuple[str, str, Row]]:
         ("users", key(2, 1), {"email": "Ada@example.com ", "first_name": None}),
         ("passes", key(3, 9), {"name": "Edge pass nine"}),
         ("subscriptions", key(4, 1), {"pass_id": key(3, 9), "monthly_amount": Decimal("101.00")}),
+        # a price that changed in March leaves February alone, one that changes at as_of does not count yet
+        ("subscriptions", key(4, 15), {"monthly_amount": Decimal("55.00"), "updated_at": instant("03-10")}),
+        ("subscriptions", key(4, 10), {"monthly_amount": Decimal("35.00"), "updated_at": AS_OF + timedelta(days=1)}),
         ("subscriptions", key(4, 4), {"canceled_at": None, "cancel_at_period_end": False}),
         ("subscriptions", key(4, 7), {"status": "active"}),
         ("subscriptions", DUNNED, {"status": "active"}),
@@ -706,6 +709,7 @@ class Stage:
     cold: dict[str, list[Row]]
     hot: dict[str, list[Row]]
     rebuilt: dict[str, list[Row]] | None = None
+    failures: dict[str, int | None] | None = None
 
 
 def as_stored(row: Row, name: str) -> Any:
@@ -750,9 +754,11 @@ def build(settings: Settings, side: str, dsn: str | None, frame: Frame, *argumen
     assert outcome.ok, outcome.failures
 
 
-def load(settings: Settings, dsn: str) -> None:
+def load(settings: Settings, dsn: str) -> datetime:
+    """Sync; returns when it began, naive UTC."""
     run = sync.sync(settings, dsn)
     assert run.ok, sync.as_text(run)
+    return run.started_at
 
 
 def read_cold(settings: Settings, *only: str) -> dict[str, list[Row]]:
@@ -825,10 +831,14 @@ def second(pipeline: tuple[Settings, str], first: Stage, chicago: Stage) -> Stag
     change(dsn, edge_changes())
     insert(dsn, later_rows())
     source.mutate(dsn, seed=12, as_of=frame.as_of)
-    load(settings, dsn)
+    synced = load(settings, dsn)
     build(settings, "cold", None, frame)
     build(settings, "hot", dsn, frame)
-    stage = Stage(recompute.read(dsn), frame, read_cold(settings), read_hot(dsn))
+    results = json.loads((dbt.target_path(settings, "cold") / "run_results.json").read_text())["results"]
+    now = recompute.read(dsn)
+    now["amounts"] = recompute.amounts([(first.source, AS_OF), (now, synced)])
+    stage = Stage(now, frame, read_cold(settings), read_hot(dsn))
+    stage.failures = {node["unique_id"].split(".")[2]: node["failures"] for node in results}
     build(settings, "cold", None, frame, *UNTESTED, "--full-refresh")
     stage.rebuilt = read_cold(settings)
     return stage
@@ -906,6 +916,35 @@ def test_hot_daily_revenue_is_the_cold_one(request: pytest.FixtureRequest, name:
     since = min(day for _, day in hot)
     assert hot.keys() >= {place for place in sums if place[1] >= since}
     assert hot == {place: sums.get(place, [0, 0, 0, 0]) for place in hot}
+
+
+def test_recurring_revenue_of_a_month_outlasts_a_change_of_price(second: Stage) -> None:
+    """February: 45 + 46 + 47 + 49, of which the first costs 55 since 10 March, when the others are gone."""
+    rows = second.cold["reports.rpt_garage_monthly_pl"]
+    names = ("month_key", "active_subscriptions", "monthly_recurring_revenue")
+    assert pick(rows, *names, garage_id=CAD) == [
+        ("2026-01", 0, "0.00"),
+        ("2026-02", 4, "187.00"),
+        ("2026-03", 1, "55.00"),
+    ]
+
+
+def test_sheets_that_count_more_than_was_there(second: Stage) -> None:
+    """dbt warns of just the hours in which fewer vehicles had a stay than the sheet counts."""
+    inside = recompute.grouped(second.source["parked"], "garage_id")
+    expected = 0
+    for row in recompute.fact_daily_occupancy(second.source, second.frame):
+        stays = inside.get(row["garage_id"], [])
+        if row["occupancy_count"] is None or not any(
+            stay["entered_at"].date() == row["occupancy_date"] for stay in stays
+        ):
+            continue
+        begins = datetime.combine(row["occupancy_date"], time(row["hour"]))
+        ends = begins + timedelta(hours=1)
+        there = [s for s in stays if s["entered_at"] < ends and (s["exited_at"] or datetime.max) >= begins]
+        expected += row["occupancy_count"] > len(there)
+    assert second.failures is not None
+    assert second.failures["occupancy_within_stays"] == expected > 0
 
 
 def test_occupancy_ids_are_unique_and_outlast_a_build(first: Stage, second: Stage) -> None:

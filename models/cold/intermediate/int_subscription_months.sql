@@ -15,6 +15,16 @@ subscriptions as (
     from {{ ref('fact_subscriptions') }}
     where is_begun and created_at < {{ as_of() }}
 
+),
+
+amounts as (
+
+    select
+        *,
+        {{ to_reporting_time('held_from') }} as held_from_local,
+        {{ to_reporting_time('held_until') }} as held_until_local
+    from {{ ref('int_subscription_amounts') }}
+
 )
 
 select
@@ -22,7 +32,7 @@ select
     subscriptions.garage_id,
     subscriptions.user_id,
     subscriptions.status,
-    subscriptions.monthly_amount,
+    coalesce(amounts.monthly_amount, subscriptions.monthly_amount) as monthly_amount,
     garage_months.month,
     garage_months.currency,
     case when subscriptions.created_local < garage_months.month then 1 else 0 end as is_opening,
@@ -37,3 +47,8 @@ inner join subscriptions
     on garage_months.garage_id = subscriptions.garage_id
         and garage_months.next_month > subscriptions.created_local
         and (subscriptions.ended_local is null or garage_months.month <= subscriptions.ended_local)
+-- the amount at the month's end, as in_force asks there: what changes at that very instant counts after it
+left join amounts
+    on subscriptions.subscription_id = amounts.subscription_id
+        and (amounts.held_from_local is null or garage_months.next_month > amounts.held_from_local)
+        and (amounts.held_until_local is null or garage_months.next_month <= amounts.held_until_local)

@@ -7,8 +7,15 @@ with passes as (
 
 subscriptions as (
 
-    select * from {{ ref('fact_subscriptions') }}
-    where is_begun and created_at < {{ as_of() }}
+    select
+        subscriptions.pass_id,
+        subscriptions.is_churned,
+        subscriptions.subscription_lifetime_days,
+        coalesce(amounts.monthly_amount, subscriptions.monthly_amount) as monthly_amount
+    from {{ ref('fact_subscriptions') }} as subscriptions
+    left join {{ ref('int_subscription_amounts') }} as amounts
+        on subscriptions.subscription_id = amounts.subscription_id and amounts.held_until is null
+    where subscriptions.is_begun and subscriptions.created_at < {{ as_of() }}
 
 ),
 

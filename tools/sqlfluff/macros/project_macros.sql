@@ -19,3 +19,5 @@
 {% macro flatten_integers(relation, array_column, columns) %}select * from {{ relation }}{% endmacro %}
 {% macro is_reader(access) %}{{ access }}.login_name = 'reader'{% endmacro %}
 {% macro sees_all_garages() %}false{% endmacro %}
+{% macro state_changed_at() %}coalesce(updated_at, known_at){% endmacro %}
+{% macro known_states(key) %}select {{ key }}, max(dbt_valid_from) as known_at from snapshots group by {{ key }}{% endmacro %}

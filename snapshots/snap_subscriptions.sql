@@ -1,0 +1,39 @@
+-- Grain: subscription and stretch of time with one status and amount, as far back as this has been run. The source
+-- overwrites both. What was deleted there keeps its last version open.
+{% snapshot snap_subscriptions %}
+{{ config(
+    unique_key='subscription_id',
+    strategy='check',
+    check_cols=['status', 'monthly_amount'],
+    updated_at='changed_at',
+) }}
+
+with subscriptions as (
+
+    select * from {{ ref('stg_subscriptions') }}
+
+),
+
+known as (
+
+    {{ known_states('subscription_id') }}
+
+),
+
+states as (
+
+    select
+        subscriptions.*,
+        known.known_at
+    from subscriptions
+    left join known on subscriptions.subscription_id = known.subscription_id
+
+)
+
+select
+    subscription_id,
+    status,
+    monthly_amount,
+    {{ state_changed_at() }} as changed_at
+from states
+{% endsnapshot %}
