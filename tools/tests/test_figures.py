@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
@@ -23,7 +24,7 @@ import psycopg
 import pytest
 import recompute
 from conftest import settings_in
-from psycopg import sql
+from psycopg import conninfo, sql
 from psycopg.types.json import Jsonb
 from recompute import COLD, HOT, Frame, Row, Source, differences
 
@@ -1033,30 +1034,42 @@ def rows_of_today(today: datetime) -> Source:
 
 @pytest.fixture(scope="module")
 def hot_queries(pipeline: tuple[Settings, str], second: Stage) -> Iterator[Queries]:
-    """As of noon of the server's current_date, for the queries name that; in a transaction that is undone."""
+    """As of noon of the day, for the queries name current_date; asked by a role that may read schema reporting only."""
     settings, dsn = pipeline
-    with psycopg.connect(dsn, row_factory=psycopg.rows.dict_row) as connection:
-        connection.execute("set local time zone 'UTC'")
-        row = connection.execute("select current_date as today").fetchone()
-        assert row is not None
-        today = datetime.combine(row["today"], time())
-        frame, rows = Frame(today + timedelta(hours=12)), rows_of_today(today)
-        insert_in(connection, rows)
-        connection.execute("delete from hot.setting")
-        connection.execute("insert into hot.setting (as_of) values (%s)", [frame.as_of])
-        for view in HOT:
-            connection.execute(sql.SQL("refresh materialized view {}").format(sql.Identifier("hot", view)))
-        connection.execute("set local search_path to reporting")
+    role = sql.Identifier(f"dashboard_{uuid.uuid4().hex[:8]}")
+    with psycopg.connect(dsn, autocommit=True) as owner:
+        for statement in (
+            "create role {} login password 'quiet'",
+            "alter role {} set search_path = reporting",
+            "alter role {} set timezone = 'UTC'",
+            "grant usage on schema reporting to {}",
+            "grant select on all tables in schema reporting to {}",
+        ):
+            owner.execute(sql.SQL(statement).format(role))
+        reader = conninfo.make_conninfo(dsn, user=role.as_string().strip('"'), password="quiet")
+        with psycopg.connect(reader, row_factory=psycopg.rows.dict_row) as connection:
+            # one transaction, in which current_date stands still
+            row = connection.execute("select current_date as today").fetchone()
+            assert row is not None
+            today = datetime.combine(row["today"], time())
+            frame, rows = Frame(today + timedelta(hours=12)), rows_of_today(today)
+            insert(dsn, rows)
+            owner.execute("delete from hot.setting")
+            owner.execute("insert into hot.setting (as_of) values (%s)", [frame.as_of])
+            for view in HOT:
+                owner.execute(sql.SQL("refresh materialized view {}").format(sql.Identifier("hot", view)))
 
-        def run(query: str) -> list[Row]:
-            found = connection.execute(query.encode()).fetchall()
-            return [
-                {name: str(value) if name.endswith("_id") else value for name, value in row.items()} for row in found
-            ]
+            def run(query: str) -> list[Row]:
+                found = connection.execute(query.encode()).fetchall()
+                return [
+                    {name: str(value) if name.endswith("_id") else value for name, value in row.items()}
+                    for row in found
+                ]
 
-        source_then = {table: content + rows.get(table, []) for table, content in second.source.items()}
-        yield Queries(compiled(settings, "hot", dsn, frame), run, source_then, frame)
-        connection.rollback()
+            source_then = {table: content + rows.get(table, []) for table, content in second.source.items()}
+            yield Queries(compiled(settings, "hot", dsn, frame), run, source_then, frame)
+        owner.execute(sql.SQL("drop owned by {}").format(role))
+        owner.execute(sql.SQL("drop role {}").format(role))
 
 
 def month_back(day: date, months: int) -> date:
