@@ -1,6 +1,6 @@
 # make with no argument explains itself.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint snowflake-check format lock clean
+.PHONY: help setup demo test lint snowflake-check bench format lock clean
 
 # the newest Python that dbt supports, or the one named by PYTHON=…
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
@@ -41,6 +41,14 @@ lint: setup snowflake-check ## ruff, mypy, sqlfluff and the Snowflake check
 
 snowflake-check: setup ## compile every cold model for Snowflake and parse the result; needs no account
 	.venv/bin/python tools/snowflake_check.py
+
+bench: setup .venv-bench/.ready ## time the sync against others, side by side; rewrites docs/benchmarks.md (BENCH="--payments 10000000")
+	.venv/bin/python tools/bench/sync.py $(BENCH)
+
+.venv-bench/.ready: tools/bench/requirements.txt
+	@"$(PYTHON)" -m venv .venv-bench
+	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -r tools/bench/requirements.txt
+	@touch .venv-bench/.ready
 
 format: setup ## let ruff and sqlfluff mend what they can
 	.venv/bin/ruff check --fix tools
