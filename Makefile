@@ -14,11 +14,12 @@ help: ## this list
 
 setup: .venv/.ready ## install everything into .venv
 
-.venv/.ready: requirements.txt pyproject.toml packages.yml
+.venv/.ready: requirements.txt requirements-no-deps.txt pyproject.toml packages.yml
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; name one: make setup PYTHON=/path/to/python3.12" >&2; exit 1; }
 	@echo "Installing into .venv (some minutes the first time) …" >&2
 	@"$(PYTHON)" -m venv .venv
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-no-deps.txt
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@test -e profiles.yml || ln -s profiles.yml.example profiles.yml
 	@.venv/bin/vend setup

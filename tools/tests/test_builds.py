@@ -1,0 +1,171 @@
+"""Builds at the margins: on a source without a row, again when nothing changed, and from emptiness to a business.
+
+One warehouse goes through all of it, in the order of the fixtures, for each `dbt build` costs seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import duckdb
+import psycopg
+import pytest
+from conftest import settings_in
+from psycopg import sql
+
+from vend import contract, dbt, source, sync
+from vend.settings import Settings
+
+AS_OF = datetime(2026, 3, 17, 14, 30)
+NEXT_DAY = AS_OF + timedelta(days=1)
+SUPER_ADMIN = "admin@vend.example"
+LAYERS = ("staging", "marts", "reports", "security")
+# What has rows whatever the source holds.
+OWN_ROWS = {"marts.dim_date", "marts.federal_holidays", "marts.state_regions"}
+INCREMENTAL = ("marts.fact_payment_attempts", "marts.fact_parking_events", "marts.fact_daily_occupancy")
+# unit tests bring rows of their own
+NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
+NO_TESTS = (*NO_UNIT_TESTS, "--exclude-resource-type", "test")
+
+Content = dict[str, list[tuple[Any, ...]]]
+"""All rows of relations, their columns' names first."""
+Pipeline = tuple[Settings, str]
+
+
+def build_both(pipeline: Pipeline, as_of: datetime, *arguments: str) -> Content:
+    """Build both sides, and read all they hold."""
+    settings, dsn = pipeline
+    for side in ("cold", "hot"):
+        outcome = dbt.build(settings, side, dsn=dsn, as_of=as_of, arguments=arguments)
+        assert outcome.ok, outcome.failures
+        assert outcome.count("skipped") == 0
+        if arguments == NO_UNIT_TESTS:
+            assert outcome.count("pass", "warn", kinds=["test"]) > 10
+    return read_cold(settings) | read_hot(dsn)
+
+
+def load(pipeline: Pipeline) -> sync.Run:
+    settings, dsn = pipeline
+    run = sync.sync(settings, dsn)
+    assert run.ok, sync.as_text(run)
+    assert {table.table for table in run.tables} == {table.name for table in contract.tables(settings)}
+    return run
+
+
+def read_cold(settings: Settings) -> Content:
+    """As the super admin sees it, once there is one."""
+    content = {}
+    with duckdb.connect(str(settings.duckdb_path), read_only=True) as connection:
+        connection.execute("set variable app_user = ?", [SUPER_ADMIN])
+        relations = connection.execute(
+            "select table_schema || '.' || table_name from information_schema.tables"
+            " where table_schema in (select unnest(?)) order by all",
+            [LAYERS],
+        ).fetchall()
+        for (relation,) in relations:
+            result = connection.execute(f"select * from {relation} order by all")
+            columns = tuple((column[0], str(column[1])) for column in result.description or [])
+            content[relation] = [columns, *result.fetchall()]
+    return content
+
+
+def read_hot(dsn: str) -> Content:
+    content = {}
+    with psycopg.connect(dsn) as connection:
+        relations = connection.execute(
+            "select relnamespace::regnamespace::text, relname from pg_class"
+            " where relnamespace in ('hot'::regnamespace, 'reporting'::regnamespace) and relkind in ('m', 'v')"
+            " order by 1, 2"
+        ).fetchall()
+        for schema, name in relations:
+            result = connection.execute(sql.SQL("select * from {}").format(sql.Identifier(schema, name)))
+            columns = tuple((column.name, column.type_display) for column in result.description or [])
+            content[f"{schema}.{name}"] = [columns, *sorted(result.fetchall(), key=repr)]
+    return content
+
+
+def assert_same(before: Content, after: Content) -> None:
+    assert before.keys() == after.keys()
+    for relation, rows in before.items():
+        assert rows == after[relation], relation
+
+
+# -------------------------------------------------------------------------------------------- one warehouse's life
+
+
+@pytest.fixture(scope="module")
+def pipeline(make_database: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
+    """The operational schema without a row."""
+    dsn = make_database()
+    source.init(dsn)
+    return settings_in(tmp_path_factory.mktemp("builds") / "home", postgres_dsn=dsn), dsn
+
+
+@pytest.fixture(scope="module")
+def empty(pipeline: Pipeline) -> list[tuple[sync.Run, Content]]:
+    """Twice: nothing is loaded, and built."""
+    return [(load(pipeline), build_both(pipeline, AS_OF, *NO_UNIT_TESTS)) for _ in range(2)]
+
+
+@pytest.fixture(scope="module")
+def filled(pipeline: Pipeline, empty: list[tuple[sync.Run, Content]]) -> Content:
+    """A small business moves in: an incremental load, and build upon what was built of nothing."""
+    _, dsn = pipeline
+    source.seed(dsn, garages=8, months=4, payments=600, seed=5, as_of=AS_OF)
+    load(pipeline)
+    return build_both(pipeline, AS_OF, *NO_UNIT_TESTS)
+
+
+@pytest.fixture(scope="module")
+def again(pipeline: Pipeline, filled: Content) -> Content:
+    """The same build once more."""
+    return build_both(pipeline, AS_OF, *NO_TESTS)
+
+
+@pytest.fixture(scope="module")
+def quiet_day(pipeline: Pipeline, again: Content) -> tuple[sync.Run, Content]:
+    """A day later: a load in which nothing had changed, and the incremental build after it."""
+    return load(pipeline), build_both(pipeline, NEXT_DAY, *NO_UNIT_TESTS)
+
+
+@pytest.fixture(scope="module")
+def rebuilt(pipeline: Pipeline, quiet_day: tuple[sync.Run, Content]) -> Content:
+    """Everything from nothing, as of that day."""
+    return build_both(pipeline, NEXT_DAY, *NO_TESTS, "--full-refresh")
+
+
+@pytest.mark.parametrize("time", [0, 1])
+def test_an_empty_source(empty: list[tuple[sync.Run, Content]], time: int) -> None:
+    run, content = empty[time]
+    assert {(table.rows_extracted, table.source_rows, table.raw_rows) for table in run.tables} == {(0, 0, 0)}
+    assert {relation for relation, rows in content.items() if len(rows) > 1} == OWN_ROWS
+    schemas = {relation.split(".")[0] for relation in content}
+    assert schemas == {*LAYERS, "hot", "reporting"}
+
+
+def test_an_empty_source_twice_is_the_same(empty: list[tuple[sync.Run, Content]]) -> None:
+    (_, once), (_, twice) = empty
+    assert_same(once, twice)
+
+
+def test_an_empty_warehouse_can_be_filled(empty: list[tuple[sync.Run, Content]], filled: Content) -> None:
+    assert [relation for relation, rows in filled.items() if len(rows) == 1] == []
+    _, nothing = empty[1]
+    columns = [{relation: rows[0] for relation, rows in content.items()} for content in (nothing, filled)]
+    assert columns[0] == columns[1]
+
+
+def test_a_second_build_of_the_same_changes_nothing(filled: Content, again: Content) -> None:
+    assert_same(filled, again)
+
+
+def test_a_day_on_which_nothing_changed(again: Content, quiet_day: tuple[sync.Run, Content], rebuilt: Content) -> None:
+    run, content = quiet_day
+    changes = {(t.mode, t.rows_extracted, t.rows_inserted, t.rows_updated, t.rows_deleted) for t in run.tables}
+    assert changes == {("incremental", 0, 0, 0, 0)}
+    assert {name: content[name] for name in INCREMENTAL} == {name: again[name] for name in INCREMENTAL}
+    assert content["hot.mv_daily_revenue"] != again["hot.mv_daily_revenue"]
+    # built upon what once was built of nothing, day by day
+    assert_same(rebuilt, content)
