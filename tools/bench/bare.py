@@ -20,9 +20,7 @@ with tempfile.TemporaryDirectory(dir=Path(target).parent) as folder:
             [table],
         )
         known = ("numeric", "timestamp", "boolean", "integer", "bigint")
-        types = {
-            name: kind.partition(" without")[0] if kind.startswith(known) else "varchar" for name, kind in cursor
-        }
+        types = {name: kind.partition(" without")[0] if kind.startswith(known) else "varchar" for name, kind in cursor}
         with cursor.copy(f"copy {table} to stdout (format csv)") as copy:
             for data in copy:
                 file.write(data)

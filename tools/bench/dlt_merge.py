@@ -9,9 +9,7 @@ import dlt
 from dlt.sources.sql_database import sql_table
 
 dsn, target, folder, table = sys.argv[1:]
-pipeline = dlt.pipeline(
-    "bench", destination=dlt.destinations.duckdb(target), dataset_name="raw", pipelines_dir=folder
-)
+pipeline = dlt.pipeline("bench", destination=dlt.destinations.duckdb(target), dataset_name="raw", pipelines_dir=folder)
 pipeline.run(
     sql_table(
         dsn,

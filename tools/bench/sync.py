@@ -84,7 +84,9 @@ class Bench:
             connection.execute("vacuum (freeze, analyze)")
 
     def vend(self, *arguments: str) -> None:
-        subprocess.run([str(OURS / "vend"), *arguments], env={**os.environ, **self.environ}, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [str(OURS / "vend"), *arguments], env={**os.environ, **self.environ}, check=True, stdout=subprocess.DEVNULL
+        )
 
     def socket(self) -> str:
         found = subprocess.run(
@@ -127,7 +129,9 @@ class Bench:
         (self.folder / name).mkdir()
 
     def bare(self) -> Run:
-        return self.run("bare", [str(THEIRS / "python"), str(HERE / "bare.py"), self.dsn, str(self.file("bare")), "payments"])
+        return self.run(
+            "bare", [str(THEIRS / "python"), str(HERE / "bare.py"), self.dsn, str(self.file("bare")), "payments"]
+        )
 
     def dlt(self) -> Run:
         script = [str(THEIRS / "python"), str(HERE / "dlt_merge.py"), self.dsn, str(self.file("dlt"))]
