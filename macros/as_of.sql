@@ -16,3 +16,9 @@
     {%- endif -%}
     {{- return(modules.datetime.datetime.fromisoformat(given).strftime('%Y-%m-%d %H:%M:%S.%f')) -}}
 {%- endmacro %}
+
+{#- The year of as_of in var reporting_timezone, a number: around New Year it is not that of UTC. -#}
+{% macro as_of_year() -%}
+    {%- set instant = modules.pytz.utc.localize(modules.datetime.datetime.fromisoformat(as_of_text())) -%}
+    {{- return(instant.astimezone(modules.pytz.timezone(reporting_timezone())).year) -}}
+{%- endmacro %}

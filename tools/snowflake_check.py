@@ -46,6 +46,8 @@ def compile_for_snowflake(project: Path, form: str) -> list[Path]:
                 *("compile", "--no-introspect", "--no-populate-cache", "--selector", "cold"),
                 *("--project-dir", str(project), "--profiles-dir", str(project), "--target", "cold"),
                 *("--target-path", str(target), "--log-path", str(target / "logs"), "--quiet"),
+                # in UTC no timestamp is converted
+                *("--vars", "{reporting_timezone: America/Chicago}"),
             ]
         )
     if not outcome.success:

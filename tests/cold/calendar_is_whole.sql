@@ -15,4 +15,4 @@ where days <> {{ dbt.datediff('first_day', 'last_day', 'day') }} + 1
     or first_day <> cast('{{ var("calendar_start") }}' as date)
     or extract(month from first_day) <> 1
     or extract(day from first_day) <> 1
-    or last_day <> cast('{{ as_of_text()[:4] | int + 15 }}-12-31' as date)
+    or last_day <> cast('{{ as_of_year() + 15 }}-12-31' as date)

@@ -1,7 +1,7 @@
 -- Grain: day, whole years from calendar_start to the fifteenth after as_of's.
 with days as (
 
-    {{ days_between(var('calendar_start'), (as_of_text()[:4] | int + 16) ~ '-01-01') }}
+    {{ days_between(var('calendar_start'), (as_of_year() + 16) ~ '-01-01') }}
 
 ),
 

@@ -2,6 +2,7 @@
     the right shape each. A macro missing here fails the lint as undefined. -#}
 {% macro as_of() %}cast('2026-01-01' as timestamp){% endmacro %}
 {% macro as_of_text() %}2026{% endmacro %}
+{% macro as_of_year() %}{{ return(2026) }}{% endmacro %}
 {% macro type_naive_timestamp() %}timestamp{% endmacro %}
 {% macro to_reporting_time(value) %}local_time({{ value }}){% endmacro %}
 {% macro month_start(value) %}cast(date_trunc('month', {{ value }}) as date){% endmacro %}
