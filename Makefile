@@ -1,6 +1,6 @@
 # make with no argument explains itself.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint snowflake-check format lock clean
+.PHONY: help setup demo test lint snowflake-check catalog-check format lock clean
 
 # the newest Python that dbt supports, or the one named by PYTHON=…
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
@@ -30,7 +30,7 @@ demo: setup ## the whole warehouse on this machine, with figures, in a few minut
 test: setup ## every test: Python, dbt on both sides, on real servers
 	.venv/bin/python -m pytest
 
-lint: setup snowflake-check ## ruff, mypy, sqlfluff and the Snowflake check
+lint: setup snowflake-check catalog-check ## ruff, mypy, sqlfluff, the Snowflake check and the catalog's rules
 	.venv/bin/ruff check tools
 	.venv/bin/ruff format --check tools
 	.venv/bin/mypy
@@ -38,6 +38,9 @@ lint: setup snowflake-check ## ruff, mypy, sqlfluff and the Snowflake check
 
 snowflake-check: setup ## compile every cold model for Snowflake and parse the result; needs no account
 	.venv/bin/python tools/snowflake_check.py
+
+catalog-check: setup ## names, descriptions, keys, contracts, access and lineage of every model; needs no connection
+	.venv/bin/python tools/catalog_check.py
 
 format: setup ## let ruff and sqlfluff mend what they can
 	.venv/bin/ruff check --fix tools
