@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shutil
+import sys
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -308,6 +311,72 @@ def test_every_rule_is_seen_to_object(found: dict[str, list[str]], project: Path
     configured = set(re.findall(r"- name: (\w+)", (project / "tools" / "catalog" / f"{side}.yml").read_text()))
     objected = {objection.split(":")[0] for objection in found["cold"] + found[side]}
     assert configured - objected == set()
+
+
+# ----------------------------------------------------------------------------------- how to add a report
+
+STEP = re.compile(
+    r"(?:New file `(?P<new>[^`]+)`|At the end of `(?P<end>[^`]+)`"
+    r"|In `(?P<file>[^`]+)`, (?P<where>above|below) the line that (?P<how>begins|ends) with `(?P<line>[^`]+)`):\n\n"
+    r"```\w+\n(?P<text>.*?)```\n",
+    re.DOTALL,
+)
+
+
+def follow(page: str, project: Path) -> int:
+    """Does to the files what the page says, word for word; the number of steps."""
+    steps = list(STEP.finditer(page))
+    for step in steps:
+        path = project / (step["new"] or step["end"] or step["file"])
+        if step["new"]:
+            assert not path.exists()
+            path.write_text(step["text"])
+            continue
+        lines = path.read_text().splitlines(keepends=True)
+        place = len(lines)
+        if step["file"]:
+            matches = str.startswith if step["how"] == "begins" else str.endswith
+            [place] = [number for number, line in enumerate(lines) if matches(line.rstrip("\n"), step["line"])]
+            place += step["where"] == "below"
+        lines.insert(place, step["text"])
+        path.write_text("".join(lines))
+    return len(steps)
+
+
+def test_a_report_is_added_as_the_page_says(
+    project_copy: Callable[[str], Path], database: str, home: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = project_copy("report")
+    for folder in ("tools/tests", "tools/dbt_packages"):
+        shutil.copytree(PROJECT / folder, project / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    page = (PROJECT / "docs" / "adding-a-report.md").read_text()
+    assert follow(page, project) == page.count("```") // 2 - 2
+    manifest = catalog_check.parse(project, "cold")
+    assert catalog_check.bounced(project, "cold") + catalog_check.objections(project, manifest) == []
+    for name in ("test_demo.py", "test_figures.py"):
+        compile((project / "tools" / "tests" / name).read_text(), name, "exec")
+
+    as_of = datetime(2026, 3, 17, 14, 30)
+    settings = home(project=project, postgres_dsn=database, source_dsn=database)
+    source.init(database)
+    source.seed(database, garages=8, months=6, payments=600, seed=3, as_of=as_of)
+    sync.sync(settings, database)
+    upstream = ["--select", "+rpt_refunds", "vw_refunds", "+garage_access", "--indirect-selection", "cautious"]
+    outcome = dbt.build(settings, "cold", as_of=as_of, arguments=upstream)
+    assert outcome.ok, outcome.failures
+    spec = importlib.util.spec_from_file_location("recompute_with_refunds", project / "tools/tests/recompute.py")
+    assert spec
+    assert spec.loader
+    recompute = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, recompute)
+    spec.loader.exec_module(recompute)
+    function, key = recompute.COLD["reports.rpt_refunds"]
+    with duckdb.connect(str(settings.duckdb_path), read_only=True) as connection:
+        result = connection.execute("select * from reports.rpt_refunds")
+        names = [column[0] for column in result.description]
+        found = [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+    assert sum(row["refund_count"] for row in found) > 0
+    assert recompute.differences(function(recompute.read(database), recompute.Frame(as_of)), found, key) == []
 
 
 # --------------------------------------------------------------------------------------- the deviations
