@@ -1,6 +1,6 @@
 # make with no argument explains itself.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint snowflake-check bench format lock clean
+.PHONY: help setup demo test lint snowflake-check catalog-check bench format lock clean
 
 # the newest Python that dbt supports, or the one named by PYTHON=…
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
@@ -31,7 +31,7 @@ demo: setup ## the whole warehouse on this machine, with figures, in a few minut
 test: setup ## every test: Python, dbt on both sides, on real servers
 	.venv/bin/python -m pytest
 
-lint: setup snowflake-check ## ruff, mypy, sqlfluff and the Snowflake check
+lint: setup snowflake-check catalog-check ## ruff, mypy, sqlfluff, the Snowflake check and the catalog's rules
 	.venv/bin/ruff check tools
 	.venv/bin/ruff format --check tools
 	.venv/bin/mypy
@@ -50,6 +50,9 @@ bench: setup .venv-bench/.ready ## time the sync against others, side by side; r
 	@"$(PYTHON)" -m venv .venv-bench
 	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -r tools/bench/requirements.txt
 	@touch .venv-bench/.ready
+
+catalog-check: setup ## names, descriptions, keys, contracts, access and lineage of every model; needs no connection
+	.venv/bin/python tools/catalog_check.py
 
 format: setup ## let ruff and sqlfluff mend what they can
 	.venv/bin/ruff check --fix tools

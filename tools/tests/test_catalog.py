@@ -1,0 +1,408 @@
+"""The catalog keeps its rules, the gate objects to each kind of break, and what is described is what is built."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shutil
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import psycopg
+import pytest
+
+import catalog_check
+from catalog_check import Manifest
+from vend import dbt, packages, source, sync
+from vend.settings import Settings
+
+PROJECT = Path(__file__).resolve().parents[2]
+SIDES = ("cold", "hot")
+
+
+@pytest.fixture(scope="session")
+def project_copy(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Call it for a copy of the dbt project that may be changed, with its packages."""
+    packages.ensure(Settings(PROJECT, PROJECT / ".vend", None, None, "duckdb", PROJECT / ".vend/none.duckdb"))
+
+    def copy(name: str) -> Path:
+        place = tmp_path_factory.mktemp(name)
+        for folder in ("models", "macros", "seeds", "tests", "snapshots", "analyses", "dbt_packages", "tools/catalog"):
+            if (PROJECT / folder).exists():
+                shutil.copytree(PROJECT / folder, place / folder)
+        for file in ("dbt_project.yml", "packages.yml", "package-lock.yml", "selectors.yml"):
+            shutil.copy(PROJECT / file, place / file)
+        shutil.copy(PROJECT / "profiles.yml.example", place / "profiles.yml")
+        return place
+
+    return copy
+
+
+@pytest.fixture(scope="session")
+def project(project_copy: Callable[[str], Path]) -> Path:
+    return project_copy("right")
+
+
+@pytest.fixture(scope="session")
+def manifests(project: Path) -> dict[str, Manifest]:
+    return {side: catalog_check.parse(project, side) for side in SIDES}
+
+
+# ------------------------------------------------------------------------------------------ this project
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_the_catalog_keeps_its_rules(project: Path, manifests: dict[str, Manifest], side: str) -> None:
+    assert catalog_check.bounced(project, side) == []
+    assert catalog_check.objections(project, manifests[side]) == []
+
+
+def test_the_hot_side_describes_its_source_as_raw_does(manifests: dict[str, Manifest]) -> None:
+    described = {}
+    for side in SIDES:
+        for table in manifests[side]["sources"].values():
+            if table["source_name"] in ("raw", "operational"):
+                described[side, table["name"]] = [
+                    (column["name"], column["description"], column["config"].get("tags"))
+                    for column in table["columns"].values()
+                    if not column["name"].startswith("_fivetran_")
+                ]
+    tables = {name for side, name in described if side == "hot"}
+    assert len(tables) >= 6
+    for name in tables:
+        assert described["hot", name] == described["cold", name]
+
+
+def test_what_is_described_is_what_is_built(
+    manifests: dict[str, Manifest], database: str, home: Callable[..., Settings]
+) -> None:
+    """An empty business builds every relation; each has exactly the columns described, in their order."""
+    settings = home(postgres_dsn=database, source_dsn=database)
+    source.init(database)
+    sync.sync(settings, database)
+    for side in SIDES:
+        arguments = ["--exclude-resource-type", "test", "--exclude-resource-type", "unit_test", "--quiet"]
+        assert dbt.build(settings, side, dsn=database, arguments=arguments).ok
+    query = """
+        select table_schema, table_name, column_name from information_schema.columns
+        order by table_schema, table_name, ordinal_position
+    """
+    with duckdb.connect(str(settings.duckdb_path), read_only=True) as connection:
+        rows = connection.execute(query).fetchall()
+    # what information_schema does not show: materialized views
+    query = """
+        select relnamespace::regnamespace::text, relname, attname
+        from pg_attribute
+        inner join pg_class on pg_class.oid = attrelid
+        where relnamespace in ('hot'::regnamespace, 'reporting'::regnamespace)
+            and relkind in ('m', 'v') and attnum > 0 and not attisdropped
+        order by attrelid, attnum
+    """
+    with psycopg.connect(database) as postgres:
+        rows += postgres.execute(query).fetchall()
+    built: dict[tuple[str, str], list[str]] = {}
+    for schema, relation, column in rows:
+        built.setdefault((schema, relation), []).append(column)
+    compared = 0
+    for side in SIDES:
+        for node in catalog_check.ours(manifests[side], "model", "seed", "snapshot"):
+            # dbt's own columns of a snapshot are not the project's to order
+            own = [name for name in built[node["schema"], node["alias"]] if not name.startswith("dbt_")]
+            described = [name for name in node["columns"] if not name.startswith("dbt_")]
+            assert described == own, node["name"]
+            compared += 1
+    assert compared > 35
+
+
+def test_only_the_group_reads_its_private_models(project_copy: Callable[[str], Path]) -> None:
+    project = project_copy("private")
+    (project / "models" / "cold" / "reports" / "rpt_stranger.sql").write_text(
+        "{{ config(group='engineering') }}\nselect * from {{ ref('stg_users') }}\n"
+    )
+    with pytest.raises(SystemExit, match=r"rpt_stranger attempted to reference node .*stg_users"):
+        catalog_check.parse(project, "cold")
+
+
+# ---------------------------------------------------------------------------------------- the gate bites
+
+YML = """
+models:
+  - name: fact_undescribed
+    columns: [{name: payment_id}]
+  - name: fact_wrong
+    description: Grain is one of them.
+    config: {access: public}
+    columns:
+      - name: payment_id
+        description: The key.
+        data_tests: [unique]
+      - name: gross_amount
+        description: What was charged.
+  - name: rpt_wrong
+    description: "Grain is one of them."
+    config: {contract: {enforced: true}}
+    columns: [{name: x, data_type: bigint, description: Something., data_tests: [unique, not_null]}]
+  - name: vw_wrong
+    description: Grain is one of them.
+    config: {contract: {enforced: true}}
+    columns: [{name: y, data_type: varchar, description: Something.}]
+seeds:
+  - name: wrong_seed
+    description: Grain is one line.
+    columns: [{name: a, description: A.}]
+  - name: state_regions_too
+    columns: [{name: a}]
+exposures:
+  - name: wrong_exposure
+    type: dashboard
+    owner: {name: Nobody}
+    depends_on: [ref('dim_users')]
+macros:
+  - name: half_described
+    description: Something.
+snapshots:
+  - name: wrong_snapshot
+    relation: ref('dim_passes')
+    config:
+      enabled: "{{ target.type != 'postgres' }}"
+      group: data
+      unique_key: pass_id
+      strategy: check
+      check_cols: all
+sources:
+  - name: strange
+    tables: [{name: strange_table}]
+"""
+WRONG = {
+    "models/cold/_wrong.yml": YML,
+    "models/cold/elsewhere/stg_lost.sql": "select 1 as x",
+    "models/cold/staging/stg_wrong.sql": "select * from {{ ref('dim_date') }}",
+    "models/cold/intermediate/wrong.sql": "select * from {{ source('raw', 'users') }}, {{ ref('state_regions') }}",
+    "models/cold/marts/payments.sql": "select * from {{ ref('rpt_garage_monthly_pl') }}",
+    "models/cold/marts/fact_undescribed.sql": (
+        "{{ config(materialized='incremental') }} select * from {{ source('raw', 'users') }}"
+    ),
+    "models/cold/marts/fact_wrong.sql": "select * from {{ ref('wrong_snapshot') }}",
+    "models/cold/security/who_sees_what.sql": "select * from {{ ref('rpt_garage_monthly_pl') }}",
+    "models/cold/reports/rpt_wrong.sql": "select * from {{ ref('stg_users') }}, {{ ref('wrong_snapshot') }}",
+    "models/cold/reports/rpt_open.sql": "{{ config(access='private') }} select * from {{ source('raw', 'users') }}",
+    "models/cold/reports/vw_wrong.sql": "select * from {{ ref('dim_users') }}",
+    "models/cold/reports/vw_of_nothing.sql": "select 1 as x",
+    "models/hot/elsewhere/mv_lost.sql": "{{ config(materialized='view') }} select 1 as x",
+    "models/hot/materialized/wrong.sql": "select * from {{ ref('mv_daily_revenue') }}",
+    "models/hot/materialized/mv_wrong.sql": "{{ config(access='public') }} select 1 as x",
+    "models/hot/secure/wrong_view.sql": "select * from {{ source('operational', 'users') }}",
+    "models/hot/secure/secure_mv_daily.sql": "select * from {{ ref('secure_mv_daily_revenue') }}",
+    "seeds/cold/wrong_seed.csv": "a,b\n1,2\n",
+    "seeds/cold/state_regions_too.csv": "a\n1\n",
+    "macros/wrong.sql": "{% macro wrong() %}{% endmacro %}\n{% macro half_described(a, b=1) %}{% endmacro %}",
+    "analyses/cold/wrong_analysis.sql": "select 1 as x",
+}
+# rule, and words of the objection that must be there
+EXPECTED = {
+    "cold": [
+        ("check_model_directories", "stg_lost|elsewhere"),
+        ("check_model_names", "`wrong`"),
+        ("check_model_names", "`payments`"),
+        ("check_model_names", "`who_sees_what`"),
+        ("check_snapshot_names", "wrong_snapshot"),
+        ("check_model_documented_in_same_directory", "fact_wrong"),
+        ("check_model_description_populated", "fact_undescribed"),
+        ("check_model_column_description_populated", "fact_undescribed"),
+        ("check_seed_description_populated", "state_regions_too"),
+        ("check_snapshot_description_populated", "wrong_snapshot"),
+        ("check_source_description_populated", "strange_table"),
+        ("check_source_top_level_description_populated", "strange"),
+        ("check_exposure_description_populated", "wrong_exposure"),
+        ("check_exposure_has_owner", "wrong_exposure"),
+        ("check_model_has_unique_test", "fact_undescribed"),
+        ("check_model_has_unique_test", "stg_wrong"),
+        ("check_model_incremental_has_unique_key", "fact_undescribed"),
+        ("check_model_has_contracts_enforced", "fact_wrong"),
+        ("check_model_has_contracts_enforced", "vw_of_nothing"),
+        ("check_model_access", "fact_wrong"),
+        ("check_model_access", "rpt_open"),
+        ("check_exposure_based_on_non_public_models", "wrong_exposure"),
+        ("check_model_has_exposure", "rpt_wrong"),
+        ("check_lineage_permitted_upstream_models", "stg_wrong.*dim_date"),
+        ("check_lineage_permitted_upstream_models", "payments.*rpt_garage_monthly_pl"),
+        ("check_lineage_permitted_upstream_models", "who_sees_what.*rpt_garage_monthly_pl"),
+        ("check_lineage_permitted_upstream_models", "rpt_wrong.*stg_users"),
+        ("check_lineage_permitted_upstream_models", "vw_wrong.*dim_users"),
+        ("check_lineage_source_cannot_be_used", "`wrong`"),
+        ("check_lineage_source_cannot_be_used", "fact_undescribed"),
+        ("check_lineage_source_cannot_be_used", "rpt_open"),
+        ("check_lineage_seed_cannot_be_used", "`wrong`"),
+        ("undescribed", "state_regions_too.a "),
+        ("undescribed", "strange_table has no column"),
+        ("undescribed", "wrong_analysis "),
+        ("undescribed", "macro wrong "),
+        ("undescribed", "argument a of macro half_described"),
+        ("undescribed", "argument b of macro half_described"),
+        ("without_grain", "fact_undescribed"),
+        ("without_grain", "strange_table"),
+        ("without_grain", "wrong_snapshot"),
+        ("without_grain", "wrong_analysis"),
+        ("without_unit", "fact_wrong.gross_amount"),
+        ("without_unit", "rpt_wrong.x"),
+        ("undeclared_seed_columns", "wrong_seed.csv"),
+        ("keys_that_may_be_null", "fact_wrong.payment_id"),
+        ("without_group", "stg_lost"),
+        ("snapshots_out_of_line", "wrong_snapshot keeps dim_passes"),
+        ("snapshots_out_of_line", "rpt_wrong reads wrong_snapshot"),
+        ("views_unlike_what_they_show", "vw_wrong does not"),
+        ("views_unlike_what_they_show", "vw_of_nothing shows no"),
+    ],
+    "hot": [
+        ("check_model_directories", "mv_lost|elsewhere"),
+        ("check_model_names", "`wrong`"),
+        ("check_model_names", "`wrong_view`"),
+        ("check_model_description_populated", "mv_wrong"),
+        ("check_model_has_unique_test", "mv_wrong"),
+        ("check_model_access", "mv_wrong"),
+        ("check_model_has_exposure", "wrong_view"),
+        ("check_lineage_permitted_upstream_models", "`wrong`.*mv_daily_revenue"),
+        ("check_lineage_permitted_upstream_models", "secure_mv_daily.*secure_mv_daily_revenue"),
+        ("check_lineage_source_cannot_be_used", "wrong_view"),
+        ("views_unlike_what_they_show", "secure_mv_daily shows no"),
+    ],
+}
+
+
+@pytest.fixture(scope="session")
+def found(project_copy: Callable[[str], Path]) -> dict[str, list[str]]:
+    """What the gate has against a copy of the project with everything wrong that a rule is about."""
+    project = project_copy("wrong")
+    for path, text in WRONG.items():
+        (project / path).parent.mkdir(exist_ok=True)
+        (project / path).write_text(text)
+    # only a model that no folder gives a group can be without one
+    settings = (project / "dbt_project.yml").read_text()
+    within = "            staging:\n                +materialized: view\n"
+    assert within in settings
+    (project / "dbt_project.yml").write_text(
+        settings.replace(within, "            elsewhere:\n                +group: null\n" + within)
+    )
+    return {
+        side: [
+            *catalog_check.objections(project, catalog_check.parse(project, side)),
+            *catalog_check.bounced(project, side),
+        ]
+        for side in SIDES
+    }
+
+
+@pytest.mark.parametrize(
+    ("side", "rule", "words"),
+    [(side, rule, words) for side, expected in EXPECTED.items() for rule, words in expected],
+)
+def test_the_gate_objects(found: dict[str, list[str]], side: str, rule: str, words: str) -> None:
+    of_the_rule = [objection for objection in found[side] if objection.startswith(f"{rule}: ")]
+    assert any(re.search(words, objection) for objection in of_the_rule), of_the_rule
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_every_rule_is_seen_to_object(found: dict[str, list[str]], project: Path, side: str) -> None:
+    """A rule added to a side's file comes with a wrong model that it objects to; what both say, on the cold side."""
+    configured = set(re.findall(r"- name: (\w+)", (project / "tools" / "catalog" / f"{side}.yml").read_text()))
+    objected = {objection.split(":")[0] for objection in found["cold"] + found[side]}
+    assert configured - objected == set()
+
+
+# ----------------------------------------------------------------------------------- how to add a report
+
+STEP = re.compile(
+    r"(?:New file `(?P<new>[^`]+)`|At the end of `(?P<end>[^`]+)`"
+    r"|In `(?P<file>[^`]+)`, (?P<where>above|below) the line that (?P<how>begins|ends) with `(?P<line>[^`]+)`):\n\n"
+    r"```\w+\n(?P<text>.*?)```\n",
+    re.DOTALL,
+)
+
+
+def follow(page: str, project: Path) -> int:
+    """Does to the files what the page says, word for word; the number of steps."""
+    steps = list(STEP.finditer(page))
+    for step in steps:
+        path = project / (step["new"] or step["end"] or step["file"])
+        if step["new"]:
+            assert not path.exists()
+            path.write_text(step["text"])
+            continue
+        lines = path.read_text().splitlines(keepends=True)
+        place = len(lines)
+        if step["file"]:
+            matches = str.startswith if step["how"] == "begins" else str.endswith
+            [place] = [number for number, line in enumerate(lines) if matches(line.rstrip("\n"), step["line"])]
+            place += step["where"] == "below"
+        lines.insert(place, step["text"])
+        path.write_text("".join(lines))
+    return len(steps)
+
+
+def test_a_report_is_added_as_the_page_says(
+    project_copy: Callable[[str], Path], database: str, home: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = project_copy("report")
+    for folder in ("tools/tests", "tools/dbt_packages"):
+        shutil.copytree(PROJECT / folder, project / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    page = (PROJECT / "docs" / "adding-a-report.md").read_text()
+    assert follow(page, project) == page.count("```") // 2 - 2
+    manifest = catalog_check.parse(project, "cold")
+    assert catalog_check.bounced(project, "cold") + catalog_check.objections(project, manifest) == []
+    for name in ("test_demo.py", "test_figures.py"):
+        compile((project / "tools" / "tests" / name).read_text(), name, "exec")
+
+    as_of = datetime(2026, 3, 17, 14, 30)
+    settings = home(project=project, postgres_dsn=database, source_dsn=database)
+    source.init(database)
+    source.seed(database, garages=8, months=6, payments=600, seed=3, as_of=as_of)
+    sync.sync(settings, database)
+    upstream = ["--select", "+rpt_refunds", "vw_refunds", "+garage_access", "--indirect-selection", "cautious"]
+    outcome = dbt.build(settings, "cold", as_of=as_of, arguments=upstream)
+    assert outcome.ok, outcome.failures
+    spec = importlib.util.spec_from_file_location("recompute_with_refunds", project / "tools/tests/recompute.py")
+    assert spec
+    assert spec.loader
+    recompute = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, recompute)
+    spec.loader.exec_module(recompute)
+    function, key = recompute.COLD["reports.rpt_refunds"]
+    with duckdb.connect(str(settings.duckdb_path), read_only=True) as connection:
+        result = connection.execute("select * from reports.rpt_refunds")
+        names = [column[0] for column in result.description]
+        found = [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+    assert sum(row["refund_count"] for row in found) > 0
+    assert recompute.differences(function(recompute.read(database), recompute.Frame(as_of)), found, key) == []
+
+
+# --------------------------------------------------------------------------------------- the deviations
+
+
+def test_every_test_the_deviations_name_exists(manifests: dict[str, Manifest]) -> None:
+    names: dict[str, set[str]] = {"u": set(), "d": set(), "p": set()}
+    for manifest in manifests.values():
+        names["u"] |= {test["name"] for test in manifest["unit_tests"].values()}
+        names["d"] |= {test["name"] for test in catalog_check.ours(manifest, "test")}
+    for file in (PROJECT / "tools" / "tests").glob("test_*.py"):
+        names["p"] |= {
+            f"{file.name}::{name}" for name in re.findall(r"^def (test_\w+)", file.read_text(), re.MULTILINE)
+        }
+    lines = [
+        [cell.strip() for cell in line.strip().strip("|").split(" | ")]
+        for line in (PROJECT / "docs" / "deviations.md").read_text().splitlines()
+        if line.startswith("| ") and not line.startswith("| where")
+    ]
+    assert len(lines) > 30
+    unknown: list[Any] = []
+    for cells in lines:
+        assert len(cells) == 5, cells[0]
+        shown = re.findall(r"\b([udp]): ((?:`[^`]+`(?:, )?)+)", cells[4])
+        assert shown, f"{cells[0]}: no test is named"
+        unknown += [
+            (kind, name) for kind, text in shown for name in re.findall(r"`([^`]+)`", text) if name not in names[kind]
+        ]
+    assert unknown == []
