@@ -14,6 +14,7 @@ with versions as (
 
 select
     subscription_id,
+    version_number,
     monthly_amount,
     case when version_number > 1 then dbt_valid_from end as held_from,
     case when dbt_valid_to < {{ as_of() }} then dbt_valid_to end as held_until
