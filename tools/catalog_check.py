@@ -44,6 +44,7 @@ ANY_UNIT = re.compile(
     r"|[Mm]onths?\b|[Yy]ear|[Ww]eek|[Qq]uarter|\b1 if\b|[Cc]hecksum|[Tt]ransaction"
 )
 GRAIN = re.compile(r"\bGrain is (one|that of)\b")
+UNIQUE = ("unique", "unique_combination_of_columns")
 VARIANT = re.compile(r"^(default|duckdb|postgres|snowflake)__")
 
 
@@ -81,6 +82,7 @@ def objections(project: Path, manifest: Manifest) -> list[str]:
         without_grain,
         without_unit,
         undeclared_seed_columns,
+        keys_without_a_test,
         keys_that_may_be_null,
         without_group,
         snapshots_out_of_line,
@@ -138,18 +140,20 @@ def undeclared_seed_columns(project: Path, manifest: Manifest) -> Iterator[str]:
             yield f"the columns of {node['original_file_path']} are not those described: {', '.join(header)}."
 
 
+def keys_without_a_test(project: Path, manifest: Manifest) -> Iterator[str]:
+    """Seeds and snapshots have a key that a test calls unique; dbt-bouncer looks at models only."""
+    tested = {node for node, kind, _ in _generic_tests(manifest) if kind["name"] in UNIQUE}
+    for node in ours(manifest, "seed", "snapshot"):
+        if node["unique_id"] not in tested:
+            yield f"{node['name']} has no test that its key is unique."
+
+
 def keys_that_may_be_null(project: Path, manifest: Manifest) -> Iterator[str]:
     """Each column of a key that a test calls unique has a test that it is not null."""
-    tests = [
-        (test["attached_node"] or test["depends_on"]["nodes"][0], test["test_metadata"], test["column_name"])
-        for test in ours(manifest, "test")
-        if test.get("test_metadata")
-    ]
+    tests = _generic_tests(manifest)
     never_null = {(node, column) for node, kind, column in tests if kind["name"] == "not_null"}
     for node, kind, column in tests:
-        key = [column] if kind["name"] == "unique" else []
-        if kind["name"] == "unique_combination_of_columns":
-            key = kind["kwargs"]["combination_of_columns"]
+        key = kind["kwargs"].get("combination_of_columns", [column]) if kind["name"] in UNIQUE else []
         for part in key:
             if (node, part) not in never_null:
                 yield f"{node.split('.')[-1]}.{part} is part of a key and has no test not_null."
@@ -197,6 +201,15 @@ def ours(manifest: Manifest, *kinds: str) -> list[Node]:
     """The project's own nodes of these resource types, disabled ones left out."""
     nodes = [*manifest["nodes"].values(), *manifest["sources"].values()]
     return [node for node in nodes if node["package_name"] == PROJECT and node["resource_type"] in kinds]
+
+
+def _generic_tests(manifest: Manifest) -> list[tuple[str, Node, str]]:
+    """Of each: the node it tests, what dbt knows of the test, and its column."""
+    return [
+        (test["attached_node"] or test["depends_on"]["nodes"][0], test["test_metadata"], test["column_name"])
+        for test in ours(manifest, "test")
+        if test.get("test_metadata")
+    ]
 
 
 def _columns(node: Node) -> list[tuple[Any, ...]]:

@@ -250,6 +250,8 @@ EXPECTED = {
         ("without_unit", "fact_wrong.gross_amount"),
         ("without_unit", "rpt_wrong.x"),
         ("undeclared_seed_columns", "wrong_seed.csv"),
+        ("keys_without_a_test", "wrong_seed"),
+        ("keys_without_a_test", "wrong_snapshot"),
         ("keys_that_may_be_null", "fact_wrong.payment_id"),
         ("without_group", "stg_lost"),
         ("snapshots_out_of_line", "wrong_snapshot keeps dim_passes"),
@@ -346,6 +348,8 @@ def follow(page: str, project: Path) -> int:
 def test_a_report_is_added_as_the_page_says(
     project_copy: Callable[[str], Path], database: str, home: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if (PROJECT / "models/cold/reports/rpt_refunds.sql").exists():
+        pytest.skip("somebody has just followed the page in this project")
     project = project_copy("report")
     for folder in ("tools/tests", "tools/dbt_packages"):
         shutil.copytree(PROJECT / folder, project / folder, ignore=shutil.ignore_patterns("__pycache__"))
