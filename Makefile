@@ -29,7 +29,7 @@ demo: setup ## the whole warehouse on this machine, with figures, in a few minut
 	@.venv/bin/vend demo
 
 test: setup ## every test: Python, dbt on both sides, on real servers
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: setup snowflake-check catalog-check ## ruff, mypy, sqlfluff, the Snowflake check and the catalog's rules
 	.venv/bin/ruff check tools
