@@ -228,18 +228,19 @@ def sync(tables: tuple[str, ...], dry_run: bool, full_refresh: bool, form: str) 
 
     All nine tables from one snapshot, or those named.
     """
+    from vend import progress
     from vend import sync as loader
-    from vend.progress import progress
 
     settings = load()
-    with progress() as update:
+    with progress.tables() as (rows, state):
         run = loader.sync(
             settings,
             source_dsn(settings),
             tables=tables,
             full_refresh=full_refresh,
             dry_run=dry_run,
-            progress=update,
+            progress=rows,
+            state=state,
         )
     click.echo(loader.as_json(run) if form == "json" else loader.as_text(run))
     if not run.ok:
