@@ -53,12 +53,14 @@ class Snapshot:
     """identity: cluster, timeline and database, None where not permitted to ask.
     xmin, xmax: 64-bit transaction ids. Every row written by one below xmin is decided and visible, or gone;
     every row visible was written by one below xmax.
+    name: by which a second connection may read from the same snapshot, None where the source gives none.
     wal: how far the source had written its log by then, None for a standby, which has only what is on disk.
     relations: what there is of the tables asked for. refused: why a table cannot be read, in a sentence."""
 
     identity: str | None
     xmin: int
     xmax: int
+    name: str | None = None
     wal: str | None = None
     relations: Mapping[str, Relation] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
@@ -177,13 +179,43 @@ def _taken(connection: Connection, tables: Sequence[Table], refused: Mapping[str
     ).fetchone()
     assert row is not None
     xmin, xmax, wal, allowed = row
+    shared = connection.execute("select pg_export_snapshot()").fetchone()
+    assert shared is not None
     told = connection.execute(_SNAPSHOT).fetchone() if allowed else None
     found = connection.execute(_RELATIONS, {"schema": SCHEMA, "tables": [table.name for table in tables]})
     relations = {
         name: Relation(dict(zip(names, types, strict=True)), tuple(parts), shape)
         for name, names, types, parts, shape in found
     }
-    return Snapshot(told[0] if told else None, xmin, xmax, wal, relations, refused)
+    return Snapshot(told[0] if told else None, xmin, xmax, shared[0], wal, relations, refused)
+
+
+@contextmanager
+def beside(dsn: str, now: Snapshot, variable: str) -> Iterator[Connection | None]:
+    """A second connection on the run's snapshot, to count and hash while the first one copies; None where there is
+    none to be had."""
+    try:
+        second = postgres.connect(dsn, variable, autocommit=True)
+    except VendError:  # no connection left, perhaps; the first one can do it all
+        yield None
+        return
+    with second:
+        try:
+            second.execute("set statement_timeout = 0")
+            # Behind a migration that waits for the first connection it would wait for ever.
+            second.execute("set lock_timeout = '1s'")
+            second.execute("set max_parallel_workers_per_gather = 0")
+            second.execute("set row_security = off")
+            second.execute("begin transaction isolation level repeatable read, read only")
+            second.execute(sql.SQL("set transaction snapshot {}").format(sql.Literal(now.name)))
+        except errors.Error:
+            yield None
+            return
+        try:
+            yield second
+        finally:
+            if not second.closed:
+                second.rollback()
 
 
 def durable(connection: Connection, now: Snapshot) -> None:
@@ -244,7 +276,8 @@ def prove(connection: Connection, table: Table, origin: Origin, where: sql.Compo
     query = sql.SQL("select count(*), count(*) filter (where {some}), sum({hash}) filter (where {some})").format(
         some=some, hash=hash_of
     )
-    row = connection.execute(query + _from(table, None)).fetchone()
+    with connection.transaction():
+        row = connection.execute(query + _from(table, None)).fetchone()
     assert row is not None
     return Proof(row[0], row[1], int(row[2] or 0))
 
@@ -259,6 +292,19 @@ def count(connection: Connection, table: Table, where: sql.Composable | None = N
     row = connection.execute(sql.SQL("select count(*)") + _from(table, where)).fetchone()
     assert row is not None
     return int(row[0])
+
+
+def select(
+    connection: Connection,
+    table: Table,
+    query: sql.Composable,
+    where: sql.Composable | None = None,
+    group: str | None = None,
+) -> list[tuple[Any, ...]]:
+    """What a query without its `from` gives for the table. group: what to group by."""
+    text_of = query + _from(table, where) + sql.SQL(f" group by {group}" if group else "")
+    with connection.transaction():
+        return connection.execute(text_of).fetchall()
 
 
 def size(connection: Connection, table: Table, where: sql.Composable | None = None) -> tuple[int, int]:

@@ -10,20 +10,22 @@ import json
 import secrets
 import shutil
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
 
+import psycopg
 from psycopg import sql
 
 from vend import contract, drift, extract, warehouse
 from vend.contract import Table
 from vend.drift import Fit
 from vend.errors import UsageError, VendError
-from vend.extract import Batch, Relation, Snapshot
+from vend.extract import Batch, Proof, Relation, Snapshot
 from vend.postgres import Connection
 from vend.progress import Progress, State, say
 from vend.settings import Settings
@@ -93,7 +95,10 @@ def sync(
             started = after(target.latest())
             run_id = f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
             previous = target.previous()
-            with extract.snapshot(connection, source_dsn, chosen) as now:
+            with (
+                extract.snapshot(connection, source_dsn, chosen) as now,
+                extract.beside(source_dsn, now, variable(settings)) as second,
+            ):
                 if any(_identity(entry)[0] != now.identity for entry in previous.values()):
                     say(
                         "The source is another server or database than that of the last sync. Every row is read again, "
@@ -109,7 +114,7 @@ def sync(
                         started_at=started,
                         xid_horizon=now.xmin,
                     )
-                    source = Source(connection, source_dsn, table, now, stage / table.name)
+                    source = Source(connection, source_dsn, table, now, stage / table.name, second)
                     since = None if full_refresh else previous.get(table.name)
                     results.append(_table(source, target, entry, since, show))
     return Run(run_id, started, utc_now(), results)
@@ -125,13 +130,14 @@ class _Show:
 
 @dataclass(frozen=True)
 class Source:
-    """One table of the source in the run's snapshot, and a folder for its files."""
+    """One table of the source in the run's snapshot, and a folder for its files. second: see extract.beside."""
 
     connection: Connection
     dsn: str
     table: Table
     now: Snapshot
     folder: Path
+    second: Connection | None = None
 
     @property
     def relation(self) -> Relation:
@@ -261,16 +267,17 @@ def _load(source: Source, target: Warehouse, entry: Entry, how: Plan, show: _Sho
     if fitted.added or fitted.widened:
         say(_news(fitted))
     show.state(name, "reading")
-    batch = extract.extract(
-        source.connection,
-        fitted.table,
-        source.folder / "rows",
-        where=how.where,
-        origin=fitted.origin,
-        report=lambda rows: show.rows(name, rows),
-    )
-    show.state(name, "proving")
-    proof = extract.prove(source.connection, fitted.table, fitted.origin, how.where)
+    with _proving(source, how) as proven:
+        batch = extract.extract(
+            source.connection,
+            fitted.table,
+            source.folder / "rows",
+            where=how.where,
+            origin=fitted.origin,
+            report=lambda rows: show.rows(name, rows),
+        )
+        show.state(name, "proving")
+        proof = proven()
     if proof.changed != batch.rows:
         raise VendError(f"Postgres counts {proof.changed} rows and sent {batch.rows}. Rerun, and report it.")
     extract.durable(source.connection, source.now)
@@ -279,6 +286,34 @@ def _load(source: Source, target: Warehouse, entry: Entry, how: Plan, show: _Sho
     entry = target.load(fitted.table, batch, entry, keys=lambda: batch if how.where is None else source.keys(fitted))
     show.rows(name, batch.rows, batch.rows)
     return entry
+
+
+@contextmanager
+def _proving(source: Source, how: Plan) -> Iterator[Callable[[], Proof]]:
+    """Call it for the proof of the rows. Those of a whole table are counted and hashed while they are copied."""
+
+    def prove(connection: Connection) -> Proof:
+        return extract.prove(connection, how.fitted.table, how.fitted.origin, how.where)
+
+    second = source.second
+    if second is None or how.where is not None:
+        yield lambda: prove(source.connection)
+        return
+    with ThreadPoolExecutor(1) as worker:
+        ahead = worker.submit(prove, second)
+
+        def proven() -> Proof:
+            try:
+                return ahead.result()
+            except psycopg.Error:
+                return prove(source.connection)
+
+        try:
+            yield proven
+        except BaseException:
+            if not ahead.done():
+                second.cancel_safe()
+            raise
 
 
 def _news(fitted: Fit) -> str:

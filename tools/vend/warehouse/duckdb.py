@@ -149,9 +149,10 @@ class DuckDB:
 
     def latest(self) -> datetime | None:
         with explained(self._path):
-            latest: datetime | None = self._all("select max(greatest(started_at, finished_at)) from ops.sync_runs")[0][
-                0
-            ]
+            if not self._exists("ops", "sync_runs"):
+                return None
+            row = self._all("select max(greatest(started_at, finished_at)) from ops.sync_runs")[0]
+        latest: datetime | None = row[0]
         return latest
 
     def live_rows(self, table: Table) -> int | None:
@@ -194,7 +195,7 @@ class DuckDB:
     def repair(self, table: Table, batch: Batch, gone: Sequence[str], entry: Entry) -> Entry:
         with explained(self._path), self._transaction():
             self._check(table, batch)
-            inserted, updated = self._merge(table, batch, entry.started_at) if batch.rows else (0, 0)
+            inserted, updated = self._merge(table, batch, entry.started_at, True) if batch.rows else (0, 0)
             deleted = self._all(
                 f"update {_raw(table)} set {SYNCED} = {_literal(entry.started_at)}, {DELETED} = true"
                 f" where {LIVE} and {_key(table)}::varchar in (select unnest(?::varchar[]))",
@@ -264,7 +265,8 @@ class DuckDB:
         watermark = entry.watermark
         inserted = updated = deleted = 0
         if batch.rows:
-            inserted, updated = self._merge(table, batch, entry.started_at)
+            anew = entry.mode == "full" or batch.rows > MERGE_ROWS
+            inserted, updated = self._merge(table, batch, entry.started_at, anew)
             if table.cursor is not None:
                 seen = self._all(f"select max({_quoted(table.cursor)}) from {_parquet(batch)}")[0][0]
                 watermark = max((at for at in (watermark, seen) if at is not None), default=None)
@@ -299,8 +301,8 @@ class DuckDB:
         where = f"{SYNCED} = {_literal(stamp)} and {LIVE}"
         return int(self._all(f"select coalesce(sum({value}), 0) from {_raw(table)} where {where}")[0][0])
 
-    def _merge(self, table: Table, batch: Batch, stamp: datetime) -> tuple[int, int]:
-        """(rows inserted, rows updated)"""
+    def _merge(self, table: Table, batch: Batch, stamp: datetime, anew: bool) -> tuple[int, int]:
+        """(rows inserted, rows updated). anew: delete and insert, which also mends a key that is there twice."""
         target, files, key = _raw(table), _parquet(batch), _key(table)
         names = [_quoted(name) for name in table.names]
         columns = ", ".join(names)
@@ -309,13 +311,13 @@ class DuckDB:
             if not self._all(f"select 1 from {target} limit 1"):
                 self._connection.execute(f"{insert} from {files}")
                 return batch.rows, 0
-            if batch.rows > MERGE_ROWS:
+            if anew:
                 updated = 0
                 for part in _parts(key, batch.rows):
                     known_rows = f"{part} and {key} in (select {key} from {files} where {part})"
                     updated += int(self._all(f"delete from {target} where {known_rows}")[0][0])
                 self._connection.execute(f"{insert} from {files}")
-                return batch.rows - updated, updated
+                return max(batch.rows - updated, 0), updated
             present = f"select count(*) from {target} where {key} in (select {key} from {files})"
             updated = int(self._all(present)[0][0])
             self._connection.execute(
@@ -371,7 +373,7 @@ class DuckDB:
         return {prefix: (count, int(total)) for prefix, count, total in rows}
 
     def rows(self, table: Table, prefixes: Sequence[str]) -> dict[str, int]:
-        key, digest = f"{_key(table)}::varchar", _digest(table)
+        key, digest = _text(Column(table.key, table.type_of(table.key))), _digest(table)
         with explained(self._path):
             query = f"select {key}, {digest} from {_raw(table)} where {LIVE} and {_within(key, prefixes)}"
             return dict(self._all(query, [list(prefixes)]))
