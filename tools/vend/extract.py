@@ -408,38 +408,37 @@ class _Writer:
 
     def _parse(self, chunk: bytes) -> Any:
         import pyarrow
-        from pyarrow import csv
 
         try:
-            return csv.read_csv(
-                pyarrow.BufferReader(chunk),
-                read_options=csv.ReadOptions(column_names=self.schema.names, block_size=len(chunk) + 1),
-                parse_options=csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
-                convert_options=csv.ConvertOptions(
-                    column_types=self.schema,
-                    null_values=[""],
-                    strings_can_be_null=True,
-                    quoted_strings_can_be_null=False,  # '' is a text, an unquoted nothing is NULL
-                    true_values=["t"],
-                    false_values=["f"],
-                ),
-            )
+            return _read(chunk, self.schema)
         except pyarrow.ArrowInvalid as error:
-            raise VendError(self._explained(str(error))) from None
+            raise VendError(self._explained(str(error), chunk)) from None
 
-    def _explained(self, message: str) -> str:
+    def _explained(self, message: str, chunk: bytes) -> str:
         match = re.search(r"In CSV column #(\d+): (.*)", message)
         if match is None:
             return f"A row could not be read ({message.splitlines()[0]}). Report it."
         column = self.columns[int(match[1])]
         if column.type in ("varchar", "json"):
             return f"{self.name}.{column.name} holds text that is not UTF-8. Mend it in the source and rerun."
-        value = re.search(r"'([^']*)'", match[2])
-        held = f"the value {value[1]}" if value else "a value"
         return (
-            f"{self.name}.{column.name} holds {held}, which {column.type} in RAW cannot hold. "
+            f"{self.name}.{column.name} holds {self._culprit(column, chunk)}, which {column.type} in RAW cannot hold. "
             "Mend the row in the source and rerun."
         )
+
+    def _culprit(self, column: Column, chunk: bytes) -> str:
+        """The first value of the column that cannot be read, and the first column of its row, mostly its key."""
+        import pyarrow
+
+        texts = _read(chunk, pyarrow.schema([(name, pyarrow.binary()) for name in self.schema.names]))
+        kind = pyarrow.schema([(column.name, _arrow_type(column.type))])
+        for first, value in zip(texts[self.columns[0].name], texts[column.name], strict=True):
+            try:
+                _read((value.as_py() or b"") + b"\n", kind)
+            except pyarrow.ArrowInvalid:
+                shown, row = (str(scalar.as_py(), "utf-8", "replace")[:80] for scalar in (value, first))
+                return f"the value {shown} (where {self.columns[0].name} is {row})"
+        return "a value"
 
     def _close(self) -> None:
         if self._parquet is not None:
@@ -448,6 +447,26 @@ class _Writer:
             finally:
                 self._sink.close()
                 self._parquet = self._sink = None
+
+
+def _read(chunk: bytes, schema: Any) -> Any:
+    """Rows in Postgres' CSV as an Arrow table. Raises ArrowInvalid for a value that does not fit the schema."""
+    import pyarrow
+    from pyarrow import csv
+
+    return csv.read_csv(
+        pyarrow.BufferReader(chunk),
+        read_options=csv.ReadOptions(column_names=schema.names, block_size=len(chunk) + 1),
+        parse_options=csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
+        convert_options=csv.ConvertOptions(
+            column_types=schema,
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,  # '' is a text, an unquoted nothing is NULL
+            true_values=["t"],
+            false_values=["f"],
+        ),
+    )
 
 
 def _arrow_type(name: str) -> Any:
