@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from vend.errors import UsageError, VendError
@@ -17,7 +17,8 @@ class Settings:
     """The values in force.
 
     project: folder with dbt_project.yml. home: state folder. postgres_dsn: the hot side, None for the
-    embedded server. source_dsn: what sync reads, None for the same database as the hot side.
+    embedded server. source_dsn: what sync reads, None for the same database as the hot side. snowflake: the
+    SNOWFLAKE_* variables that are set, a password perhaps among them.
     """
 
     project: Path
@@ -26,6 +27,7 @@ class Settings:
     source_dsn: str | None
     warehouse: str
     duckdb_path: Path
+    snowflake: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def make_home(self) -> Path:
         """The state folder, created if need be. Raises VendError where it cannot be written."""
@@ -61,6 +63,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         source_dsn=environ.get("VEND_SOURCE_DSN") or None,
         warehouse=warehouse,
         duckdb_path=_path(environ.get("VEND_DUCKDB_PATH"), home / "vend_analytics.duckdb"),
+        snowflake={name: value for name, value in environ.items() if name.startswith("SNOWFLAKE_") and value},
     )
 
 

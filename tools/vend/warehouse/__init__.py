@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from vend.contract import Table
-from vend.errors import UsageError, VendError
+from vend.errors import VendError
 from vend.extract import Batch
 from vend.settings import Settings
 
@@ -90,7 +90,12 @@ class Warehouse(Protocol):
 @contextmanager
 def opened(settings: Settings, scratch: Path) -> Iterator[Warehouse]:
     """The warehouse for writing, locked against other runs. scratch: a folder for its temporary files."""
-    _known(settings)
+    if settings.warehouse == "snowflake":
+        from vend.warehouse import snowflake
+
+        with snowflake.opened(settings) as remote:
+            yield remote
+        return
     from vend.warehouse import duckdb
 
     with duckdb.locked(settings.duckdb_path), duckdb.opened(settings.duckdb_path, scratch) as warehouse:
@@ -100,7 +105,12 @@ def opened(settings: Settings, scratch: Path) -> Iterator[Warehouse]:
 @contextmanager
 def glimpsed(settings: Settings, scratch: Path) -> Iterator[Warehouse | None]:
     """The warehouse for reading, None where there is none yet. Creates nothing and takes no lock."""
-    _known(settings)
+    if settings.warehouse == "snowflake":
+        from vend.warehouse import snowflake
+
+        with snowflake.glimpsed(settings) as remote:
+            yield remote
+        return
     from vend.warehouse import duckdb
 
     if not settings.duckdb_path.exists():
@@ -108,8 +118,3 @@ def glimpsed(settings: Settings, scratch: Path) -> Iterator[Warehouse | None]:
         return
     with duckdb.opened(settings.duckdb_path, scratch, read_only=True) as warehouse:
         yield warehouse
-
-
-def _known(settings: Settings) -> None:
-    if settings.warehouse != "duckdb":
-        raise UsageError(f"VEND_WAREHOUSE={settings.warehouse} cannot be loaded yet; use duckdb.")

@@ -1,0 +1,1 @@
+select system$abort_transaction({transaction})

@@ -1,0 +1,6 @@
+-- Rows of the batch that are not live in RAW yet.
+select count(*)
+from ops.{name} as s
+left join raw.{table} as t
+    on s.{key} = t.{key} and not t._fivetran_deleted
+where t.{key} is null

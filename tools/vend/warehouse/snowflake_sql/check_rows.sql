@@ -1,0 +1,6 @@
+select
+    count(*),
+    count({key}),
+    count(distinct {key}),
+    {watermark}
+from ops.{name}

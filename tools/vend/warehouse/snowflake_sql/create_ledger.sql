@@ -1,0 +1,20 @@
+create table if not exists ops.sync_runs (
+    run_id varchar,
+    table_name varchar,
+    mode varchar,
+    status varchar,
+    started_at timestamp_ntz,
+    finished_at timestamp_ntz,
+    watermark timestamp_ntz,
+    xid_horizon number(19, 0),
+    rows_extracted number(19, 0),
+    rows_inserted number(19, 0),
+    rows_updated number(19, 0),
+    rows_deleted number(19, 0),
+    source_rows number(19, 0),
+    raw_rows number(19, 0),
+    source_checksum number(38, 0),
+    raw_checksum number(38, 0),
+    error varchar,
+    system_identifier varchar
+)

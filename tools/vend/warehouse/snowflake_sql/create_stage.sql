@@ -1,0 +1,1 @@
+create stage if not exists ops.vend_sync_stage

@@ -1,0 +1,7 @@
+select
+    left({key}, {length}),
+    count(*),
+    sum(bitand(md5_number_lower64({text}), 1152921504606846975))
+from raw.{table}
+where not _fivetran_deleted{among}
+group by 1

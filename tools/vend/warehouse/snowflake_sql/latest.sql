@@ -1,0 +1,2 @@
+select greatest(max(started_at), max(coalesce(finished_at, started_at)))
+from ops.sync_runs

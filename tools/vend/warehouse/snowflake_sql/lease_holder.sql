@@ -1,0 +1,5 @@
+select
+    owner,
+    taken_at,
+    expires_at
+from ops.sync_lease

@@ -1,0 +1,3 @@
+select count(*)
+from raw.{table}
+where not _fivetran_deleted

@@ -1,0 +1,5 @@
+put '{file}' @ops.vend_sync_stage/{path}/
+    parallel = 4
+    auto_compress = false
+    source_compression = none
+    overwrite = true

@@ -1,0 +1,2 @@
+insert into ops.sync_runs ({columns})
+values ({values})

@@ -1,0 +1,1 @@
+remove @ops.vend_sync_stage/{path}

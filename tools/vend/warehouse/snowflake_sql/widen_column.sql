@@ -1,0 +1,1 @@
+alter table raw.{table} alter column {column} set data type {type}
