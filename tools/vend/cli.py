@@ -228,21 +228,43 @@ def sync(tables: tuple[str, ...], dry_run: bool, full_refresh: bool, form: str) 
 
     All nine tables from one snapshot, or those named.
     """
+    from vend import progress
     from vend import sync as loader
-    from vend.progress import progress
 
     settings = load()
-    with progress() as update:
+    with progress.tables() as (rows, state):
         run = loader.sync(
             settings,
             source_dsn(settings),
             tables=tables,
             full_refresh=full_refresh,
             dry_run=dry_run,
-            progress=update,
+            progress=rows,
+            state=state,
         )
     click.echo(loader.as_json(run) if form == "json" else loader.as_text(run))
     if not run.ok:
+        sys.exit(1)
+
+
+@main.command()
+@click.argument("tables", nargs=-1, metavar="[TABLE]...")
+@click.option("--repair", is_flag=True, help="Fetch the rows that differ; mark those that are gone.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def reconcile(tables: tuple[str, ...], repair: bool, form: str) -> None:
+    """Compare every row of RAW with Postgres.
+
+    By hashes, down to the keys and columns that differ. What changed since the last sync is left out and counted.
+    Exit code 0: equal, or repaired; 1: differs.
+    """
+    from vend import progress
+    from vend import reconcile as comparison
+
+    settings = load()
+    with progress.tables() as (_, state):
+        result = comparison.reconcile(settings, source_dsn(settings), tables=tables, repair=repair, state=state)
+    click.echo(comparison.as_json(result) if form == "json" else comparison.as_text(result))
+    if not result.ok:
         sys.exit(1)
 
 

@@ -1,11 +1,11 @@
-"""Progress for a person: on stderr, and only where stderr is a terminal."""
+"""Progress for a person, on stderr: live where it is a terminal, else nothing, or a line per table for a log."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class Progress(Protocol):
@@ -14,23 +14,26 @@ class Progress(Protocol):
     def __call__(self, task: str, done: int, total: int | None = None) -> None: ...
 
 
+class State(Protocol):
+    """Called with what a task is doing, and at its end with what came of it."""
+
+    def __call__(self, task: str, text: str, final: bool = False) -> None: ...
+
+
 @contextmanager
 def progress(unit: str = "rows") -> Iterator[Progress]:
     """A live display with a line per task on a terminal; nothing at all elsewhere."""
     if not sys.stderr.isatty():
         yield lambda task, done, total=None: None
         return
-    from rich.console import Console
     from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as Bars
 
-    bars = Bars(
+    bars = _bars(
         SpinnerColumn(finished_text="[green]✓"),
         TextColumn("{task.description}"),
         BarColumn(bar_width=28),
         TextColumn("{task.completed:>12,} " + unit),
         TimeElapsedColumn(),
-        console=Console(stderr=True),
     )
     tasks = {}
 
@@ -41,6 +44,56 @@ def progress(unit: str = "rows") -> Iterator[Progress]:
 
     with bars:
         yield update
+
+
+@contextmanager
+def tables() -> Iterator[tuple[Progress, State]]:
+    """A line per table: on a terminal a live one with rows, rate and state, else one for the log at its end."""
+    if not sys.stderr.isatty():
+        yield (
+            lambda task, done, total=None: None,
+            lambda task, text, final=False: say(f"{task}: {text}") if final else None,
+        )
+        return
+    from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    bars = _bars(
+        SpinnerColumn(finished_text="[green]✓"),
+        TextColumn("{task.description:<24}"),
+        TextColumn("{task.completed:>12,} rows"),
+        TextColumn("{task.fields[rate]:>12}"),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[state]}"),
+    )
+    tasks: dict[str, Any] = {}
+
+    def known(task: str) -> Any:
+        if task not in tasks:
+            tasks[task] = bars.add_task(task, total=None, rate="", state="")
+        return tasks[task]
+
+    def rows(task: str, done: int, total: int | None = None) -> None:
+        number = known(task)
+        taken = bars.tasks[number].elapsed
+        rate = f"{done / taken:,.0f}/s" if taken and done else ""
+        bars.update(number, completed=done, total=total, rate=rate)
+
+    def state(task: str, text: str, final: bool = False) -> None:
+        failed = final and text.startswith("failed")
+        bars.update(known(task), state="[red]failed" if failed else "done" if final else text)
+        if final:
+            bars.update(known(task), total=bars.tasks[known(task)].completed)
+            bars.stop_task(known(task))
+
+    with bars:
+        yield rows, state
+
+
+def _bars(*columns: Any) -> Any:
+    from rich.console import Console
+    from rich.progress import Progress as Bars
+
+    return Bars(*columns, console=Console(stderr=True))
 
 
 def say(message: str) -> None:

@@ -10,23 +10,30 @@ import json
 import secrets
 import shutil
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
 
+import psycopg
 from psycopg import sql
 
-from vend import contract, extract, warehouse
+from vend import contract, drift, extract, warehouse
 from vend.contract import Table
+from vend.drift import Fit
 from vend.errors import UsageError, VendError
-from vend.extract import Batch, Snapshot
+from vend.extract import Batch, Proof, Relation, Snapshot
 from vend.postgres import Connection
-from vend.progress import Progress, say
+from vend.progress import Progress, State, say
 from vend.settings import Settings
-from vend.warehouse import Entry, Warehouse
+from vend.warehouse import Entry, Mismatch, Warehouse
+
+DRY_RUN = "dry-run"
+UNTOLD = "?"
+"""Stands in the ledger for a server that does not tell which it is."""
 
 
 @dataclass(frozen=True)
@@ -70,93 +77,156 @@ def sync(
     full_refresh: bool = False,
     dry_run: bool = False,
     progress: Progress | None = None,
+    state: State | None = None,
 ) -> Run:
     """Bring RAW up to the source as of now. tables: names, none for all. full_refresh: read every row.
-    dry_run: change nothing, tell what would be read.
+    dry_run: change nothing, tell what would be read. progress and state: called while it runs.
 
     A table that fails is in the result with its error and leaves the others alone. Raises UsageError for an
     unknown table, VendError where nothing can be read or written.
     """
-    chosen = _chosen(contract.tables(settings), tables)
-    show: Progress = progress or (lambda task, done, total=None: None)
-    variable = "VEND_SOURCE_DSN" if settings.source_dsn else "VEND_POSTGRES_DSN"
-    with extract.source(source_dsn, chosen, variable) as connection:
+    chosen = pick(contract.tables(settings), tables)
+    show = _Show(progress or (lambda task, done, total=None: None), state or (lambda task, text, final=False: None))
+    with extract.source(source_dsn, chosen, variable(settings)) as connection:
         if dry_run:
             return _plan(settings, connection, source_dsn, chosen, full_refresh)
-        stage = _stage(settings)
-        with warehouse.opened(settings, stage / "spill") as target, _staged(settings, stage):
-            started = _after(target.latest())
+        stage = stage_folder(settings)
+        with warehouse.opened(settings, stage / "spill") as target, staged(settings, stage):
+            started = after(target.latest())
             run_id = f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
             previous = target.previous()
-            results = []
-            with extract.snapshot(connection, source_dsn) as now:
-                if any(entry.system_identifier != now.identity for entry in previous.values()):
+            with (
+                extract.snapshot(connection, source_dsn, chosen) as now,
+                extract.beside(source_dsn, now, variable(settings)) as second,
+            ):
+                if any(_identity(entry)[0] != now.identity for entry in previous.values()):
                     say(
                         "The source is another server or database than that of the last sync. Every row is read again, "
                         "and rows that it does not have are marked as deleted in RAW."
                     )
+                results = []
                 for table in chosen:
-                    since = None if full_refresh else _since(table, previous.get(table.name), now, target)
                     entry = Entry(
                         run_id=run_id,
                         table_name=table.name,
-                        mode="incremental" if since else "full",
+                        mode="full",
                         status="success",
                         started_at=started,
-                        watermark=since.watermark if since else None,
                         xid_horizon=now.xmin,
-                        system_identifier=now.identity,
                     )
-                    source = _Source(connection, source_dsn, table, now, since, stage / table.name)
-                    results.append(_table(source, target, entry, show))
-    return Run(run_id, started, _now(), results)
+                    source = Source(connection, source_dsn, table, now, stage / table.name, second)
+                    since = None if full_refresh else previous.get(table.name)
+                    results.append(_table(source, target, entry, since, show))
+    return Run(run_id, started, utc_now(), results)
 
 
 @dataclass(frozen=True)
-class _Source:
-    """One table of the source in the run's snapshot. since: the run to start from, None to read all."""
+class _Show:
+    """What a person sees of a run: rows and states of its tables."""
+
+    rows: Progress
+    state: State
+
+
+@dataclass(frozen=True)
+class Source:
+    """One table of the source in the run's snapshot, and a folder for its files. second: see extract.beside."""
 
     connection: Connection
     dsn: str
     table: Table
     now: Snapshot
-    since: Entry | None
     folder: Path
+    second: Connection | None = None
 
     @property
-    def condition(self) -> sql.Composable | None:
-        if self.since is None or self.since.xid_horizon is None:
-            return None
-        return extract.changed(self.table, self.now, self.since.watermark, self.since.xid_horizon)
+    def relation(self) -> Relation:
+        """Raises VendError where the table cannot be read."""
+        name = self.table.name
+        if name in self.now.refused:
+            raise VendError(self.now.refused[name])
+        if name not in self.now.relations:
+            raise VendError(f"The source has no table {name} any more. Rerun.")
+        return self.now.relations[name]
 
-    def keys(self) -> Batch:
-        key = [column for column in self.table.columns if column.name == self.table.key]
-        return extract.extract(self.connection, self.table, self.folder / "keys", columns=key)
+    @property
+    def identity(self) -> str:
+        """What the ledger remembers of the source: server, shape of the table, parts its rows are in."""
+        return "/".join([self.now.identity or UNTOLD, self.relation.shape, ",".join(self.relation.parts)])
+
+    def fit(self, target: Warehouse | None) -> Fit:
+        return drift.fit(self.table, self.relation, target.columns(self.table) if target else None)
+
+    def keys(self, fitted: Fit) -> Batch:
+        key = [column for column in fitted.table.columns if column.name == self.table.key]
+        return extract.extract(self.connection, self.table, self.folder / "keys", columns=key, origin=fitted.origin)
 
 
-def _table(source: _Source, target: Warehouse, entry: Entry, progress: Progress) -> TableResult:
+@dataclass(frozen=True)
+class Plan:
+    """How a table is to be read. since: the run to start from, None to read all. where: which rows."""
+
+    fitted: Fit
+    since: Entry | None
+    where: sql.Composable | None
+
+
+def plan(source: Source, target: Warehouse | None, last: Entry | None) -> Plan:
+    """Continue from the last run where that is safe, else read all. Raises VendError for drift."""
+    fitted = source.fit(target)
+    untouched = last is not None and target is not None and target.live_rows(source.table) == last.raw_rows
+    since = last if untouched and not fitted.added else None
+    where = pending(source, since)
+    return Plan(fitted, since if where is not None else None, where)
+
+
+def pending(source: Source, last: Entry | None) -> sql.Composable | None:
+    """Which rows may have changed since that run; None where that cannot be told."""
+    if last is None or last.xid_horizon is None:
+        return None
+    table, now = source.table, source.now
+    server, shape, parts = _identity(last)
+    known = set(parts.split(","))
+    if (server, shape) != (now.identity, source.relation.shape) or not known & set(source.relation.parts):
+        return None
+    if table.guard is None:
+        # A row dated ahead of its time is no reason to miss those that come before it.
+        watermark = min(last.watermark, last.started_at) if last.watermark else None
+        return extract.changed(table, now, watermark, None) if watermark else None
+    # A horizon ahead of the source means it was restored; one too far behind, that xids have wrapped around.
+    if now.xmin < last.xid_horizon or now.xmax - last.xid_horizon >= extract.XIDS // 2:
+        return None
+    fresh = [part for part in source.relation.parts if part not in known]
+    return extract.changed(table, now, last.watermark, last.xid_horizon, fresh)
+
+
+def _identity(entry: Entry) -> tuple[str | None, str, str]:
+    """(server, shape, parts) of a ledger row, as Source.identity wrote them."""
+    text, _, parts = (entry.system_identifier or "").rpartition("/")
+    server, _, shape = text.rpartition("/")
+    return None if server == UNTOLD else server, shape, parts
+
+
+def _table(source: Source, target: Warehouse, entry: Entry, since: Entry | None, show: _Show) -> TableResult:
     """Extract and load one table; its failure becomes a ledger row and a result."""
     clock, table = monotonic(), source.table
     try:
-        progress(table.name, 0)
-        batch = extract.extract(
-            source.connection,
-            table,
-            source.folder / "rows",
-            where=source.condition,
-            report=lambda rows: progress(table.name, rows),
-        )
-        whole = source.condition is None
-        rows = batch.rows if whole else extract.count(source.connection, table)
-        entry = replace(entry, rows_extracted=batch.rows, source_rows=rows)
-        entry = target.load(table, batch, entry, keys=lambda: batch if whole else source.keys())
-        progress(table.name, batch.rows, batch.rows)
+        show.rows(table.name, 0)
+        entry = replace(entry, system_identifier=source.identity)
+        try:
+            entry = _load(source, target, entry, plan(source, target, since), show)
+        except Mismatch as difference:
+            say(f"{difference} Nothing was changed; every row of {table.name} is read again.")
+            shutil.rmtree(source.folder, ignore_errors=True)
+            entry = _load(source, target, entry, plan(source, target, None), show)
     except Exception as error:
         sentence = extract.failure(error, table.name, source.dsn)
         if sentence is None:
             raise
+        if isinstance(error, Mismatch):
+            sentence = f"{sentence} RAW is as it was. {_advice(table)}"
         entry = replace(
-            entry, status="error", error=sentence, finished_at=max(_now(), entry.started_at), watermark=None
+            entry, status="error", error=sentence, finished_at=max(utc_now(), entry.started_at), watermark=None
         )
         try:
             target.record(entry)
@@ -164,7 +234,7 @@ def _table(source: _Source, target: Warehouse, entry: Entry, progress: Progress)
             raise VendError(sentence) from None
     finally:
         shutil.rmtree(source.folder, ignore_errors=True)
-    return TableResult(
+    result = TableResult(
         table=table.name,
         mode=entry.mode,
         status=entry.status,
@@ -177,60 +247,140 @@ def _table(source: _Source, target: Warehouse, entry: Entry, progress: Progress)
         seconds=round(monotonic() - clock, 3),
         error=entry.error,
     )
+    show.state(table.name, _line(result), final=True)
+    return result
 
 
-def _since(table: Table, last: Entry | None, now: Snapshot, target: Warehouse | None) -> Entry | None:
-    """The run to continue from, None where only a full load is safe."""
-    if last is None or last.xid_horizon is None or target is None:
-        return None
-    same_source = last.system_identifier == now.identity
-    # A horizon ahead of the source means it was restored; one too far behind, that xids have wrapped around.
-    comparable = now.xmin - last.xid_horizon >= 0 and now.xmax - last.xid_horizon < extract.XIDS // 2
-    untouched = target.live_rows(table) == last.raw_rows
-    return last if same_source and comparable and untouched else None
+def _advice(table: Table) -> str:
+    return (
+        f"It holds rows that a load does not touch: run `vend reconcile {table.name}` to see which, "
+        f"or drop raw.{table.name} and rerun."
+    )
+
+
+def _load(source: Source, target: Warehouse, entry: Entry, how: Plan, show: _Show) -> Entry:
+    """Read, prove and merge one table as planned. Raises Mismatch where RAW would not be the source."""
+    name, fitted = source.table.name, how.fitted
+    entry = replace(
+        entry, mode="incremental" if how.since else "full", watermark=how.since.watermark if how.since else None
+    )
+    if fitted.added or fitted.widened:
+        say(_news(fitted))
+    show.state(name, "reading")
+    with _proving(source, how) as proven:
+        batch = extract.extract(
+            source.connection,
+            fitted.table,
+            source.folder / "rows",
+            where=how.where,
+            origin=fitted.origin,
+            report=lambda rows: show.rows(name, rows),
+        )
+        show.state(name, "proving")
+        proof = proven()
+    if proof.changed != batch.rows:
+        raise VendError(f"Postgres counts {proof.changed} rows and sent {batch.rows}. Rerun, and report it.")
+    extract.durable(source.connection, source.now)
+    entry = replace(entry, rows_extracted=batch.rows, source_rows=proof.rows, source_checksum=proof.checksum)
+    show.state(name, "loading")
+    entry = target.load(fitted.table, batch, entry, keys=lambda: batch if how.where is None else source.keys(fitted))
+    show.rows(name, batch.rows, batch.rows)
+    return entry
+
+
+@contextmanager
+def _proving(source: Source, how: Plan) -> Iterator[Callable[[], Proof]]:
+    """Call it for the proof of the rows. Those of a whole table are counted and hashed while they are copied."""
+
+    def prove(connection: Connection) -> Proof:
+        return extract.prove(connection, how.fitted.table, how.fitted.origin, how.where)
+
+    second = source.second
+    if second is None or how.where is not None:
+        yield lambda: prove(source.connection)
+        return
+    with ThreadPoolExecutor(1) as worker:
+        ahead = worker.submit(prove, second)
+
+        def proven() -> Proof:
+            try:
+                return ahead.result()
+            except psycopg.Error:
+                return prove(source.connection)
+
+        try:
+            yield proven
+        except BaseException:
+            if not ahead.done():
+                second.cancel_safe()
+            raise
+
+
+def _news(fitted: Fit) -> str:
+    """What the source has and RAW had not, in a line."""
+    parts = []
+    if fitted.added:
+        parts.append(f"gets {', '.join(fitted.added)}, for every row")
+    if fitted.widened:
+        kinds = [f"{name} as {fitted.table.type_of(name)}" for name in fitted.widened]
+        parts.append(f"holds {', '.join(kinds)} from now on")
+    return f"RAW's {fitted.table.name} {' and '.join(parts)}: the source has it so."
 
 
 def _plan(settings: Settings, connection: Connection, dsn: str, chosen: Sequence[Table], full_refresh: bool) -> Run:
-    started = _now()
+    started = utc_now()
     results = []
     with (
-        warehouse.glimpsed(settings, _stage(settings) / "spill") as target,
-        extract.snapshot(connection, dsn) as now,
+        warehouse.glimpsed(settings, stage_folder(settings) / "spill") as target,
+        extract.snapshot(connection, dsn, chosen) as now,
     ):
         previous = target.previous() if target else {}
         for table in chosen:
-            since = None if full_refresh else _since(table, previous.get(table.name), now, target)
-            source = _Source(connection, dsn, table, now, since, Path())
-            rows, size = extract.size(connection, table, source.condition)
-            mode = "incremental" if since else "full"
+            source = Source(connection, dsn, table, now, Path())
+            try:
+                how = plan(source, target, None if full_refresh else previous.get(table.name))
+                rows, size = extract.size(connection, table, how.where)
+            except Exception as error:
+                sentence = extract.failure(error, table.name, dsn)
+                if sentence is None:
+                    raise
+                results.append(TableResult(table.name, "full", "error", error=sentence))
+                continue
+            mode = "incremental" if how.since else "full"
             results.append(TableResult(table.name, mode, "planned", rows_extracted=rows, bytes=size))
-    return Run("dry-run", started, _now(), results)
+    return Run(DRY_RUN, started, utc_now(), results)
 
 
-def _chosen(known: Sequence[Table], names: Sequence[str]) -> list[Table]:
+def pick(known: Sequence[Table], names: Sequence[str]) -> list[Table]:
+    """The tables named, all if none is. Raises UsageError for one that is not declared."""
     listed = [table.name for table in known]
     if unknown := [name for name in names if name not in listed]:
         raise UsageError(f"There is no table {', '.join(unknown)} in RAW; there are: {', '.join(listed)}.")
     return [table for table in known if not names or table.name in names]
 
 
-def _now() -> datetime:
+def variable(settings: Settings) -> str:
+    """Where the source's DSN is from, for messages."""
+    return "VEND_SOURCE_DSN" if settings.source_dsn else "VEND_POSTGRES_DSN"
+
+
+def utc_now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
 
 
-def _after(latest: datetime | None) -> datetime:
+def after(latest: datetime | None) -> datetime:
     """Now, or just after the ledger's last time where the clock went back."""
-    return _now() if latest is None else max(_now(), latest + timedelta(microseconds=1))
+    return utc_now() if latest is None else max(utc_now(), latest + timedelta(microseconds=1))
 
 
-def _stage(settings: Settings) -> Path:
+def stage_folder(settings: Settings) -> Path:
     """A folder for one run's files. Its name tells the warehouse, whose lock decides who may clean it up."""
     warehouse_tag = f"{zlib.crc32(str(settings.duckdb_path).encode()):08x}"
     return settings.home / "stage" / f"{warehouse_tag}-{secrets.token_hex(6)}"
 
 
 @contextmanager
-def _staged(settings: Settings, stage: Path) -> Iterator[None]:
+def staged(settings: Settings, stage: Path) -> Iterator[None]:
     """The folder, made and removed; those that killed runs left are removed first."""
     settings.make_home()
     prefix = stage.name.partition("-")[0]
@@ -263,7 +413,7 @@ def as_json(run: Run) -> str:
 
 def as_text(run: Run) -> str:
     """A table of at most 100 columns, the errors under it, and what it comes to."""
-    if all(table.status == "planned" for table in run.tables):
+    if run.run_id == DRY_RUN:
         return _planned(run)
     lines = [
         f"{'table':<24}{'mode':<12}{'read':>11}{'new':>11}{'changed':>10}{'gone':>9}{'in RAW':>12}{'s':>8}",
@@ -292,10 +442,27 @@ def _planned(run: Run) -> str:
     lines += [
         f"{table.table:<24}{table.mode:<12}{_figure(table.rows_extracted, 12)}{(table.bytes or 0) / 1e6:>10.1f}"
         for table in run.tables
+        if table.status != "error"
     ]
+    lines += [f"{table.table}: {table.error}" for table in run.tables if table.status == "error"]
     rows = sum(table.rows_extracted or 0 for table in run.tables)
     size = sum(table.bytes or 0 for table in run.tables)
     return "\n".join([*lines, "", f"A sync would read {rows:,} rows, {size / 1e6:,.1f} MB. Nothing was changed."])
+
+
+def _line(result: TableResult) -> str:
+    """A table's outcome for a log."""
+    if result.status == "error":
+        return f"failed: {result.error}"
+    figures = {
+        "read": result.rows_extracted,
+        "new": result.rows_inserted,
+        "changed": result.rows_updated,
+        "gone": result.rows_deleted,
+        "in RAW": result.raw_rows,
+    }
+    shown = ", ".join(f"{figure or 0:,} {name}" for name, figure in figures.items())
+    return f"{result.mode}, {shown}, {result.seconds:.1f} s"
 
 
 def _figure(value: int | None, width: int) -> str:

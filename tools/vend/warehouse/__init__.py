@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,10 +13,6 @@ from vend.contract import Table
 from vend.errors import VendError
 from vend.extract import Batch
 from vend.settings import Settings
-
-
-class Mismatch(VendError):  # noqa: N818
-    """What a load left in RAW is not what the source holds, so it was undone."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +40,17 @@ class Entry:
     system_identifier: str | None = None
 
 
+class Mismatch(VendError):  # noqa: N818, a difference and no fault
+    """RAW would not be what the source counted or hashed. Nothing was changed."""
+
+
 class Warehouse(Protocol):
-    """Where RAW and the ledger live. Every method raises VendError, in a sentence."""
+    """Where RAW and the ledger live. Every method raises VendError, in a sentence.
+
+    digests_json: whether a json column comes back as it was sent, and so counts in a row's digest.
+    """
+
+    digests_json: bool
 
     def previous(self) -> dict[str, Entry]:
         """The last successful ledger row of each table."""
@@ -56,15 +61,30 @@ class Warehouse(Protocol):
     def live_rows(self, table: Table) -> int | None:
         """Rows of RAW not marked as deleted; None where the table does not exist."""
 
+    def columns(self, table: Table) -> dict[str, str] | None:
+        """RAW's columns and their types as vend.contract writes them, without the two that the sync adds; a type it
+        does not know as the engine writes it. None where the table does not exist."""
+
     def load(self, table: Table, batch: Batch, entry: Entry, keys: Callable[[], Batch]) -> Entry:
-        """Merge the batch and write the ledger row, in one transaction, or change nothing.
+        """Make RAW fit the table, merge the batch and write the ledger row, in one transaction, or change nothing.
 
         entry: complete but for the outcome; returned with it. keys: called where rows have vanished from the
-        source; gives the key of every row of the table in the snapshot.
+        source; gives the key of every row of the table in the snapshot. Raises Mismatch where RAW would not have
+        entry.source_rows live rows, or where the rows written do not come to entry.source_checksum.
         """
 
     def record(self, entry: Entry) -> None:
         """Write the ledger row of a table that failed."""
+
+    def repair(self, table: Table, batch: Batch, gone: Sequence[str], entry: Entry) -> Entry:
+        """Merge the batch, mark the keys in `gone` as deleted and write the ledger row, in one transaction."""
+
+    def digests(self, table: Table, length: int, prefixes: Sequence[str] | None) -> dict[str, tuple[int, int]]:
+        """(live rows, sum of their digests) by the first `length` characters of the key, for the keys that begin
+        with one of the prefixes, which are equally long; None for all."""
+
+    def rows(self, table: Table, prefixes: Sequence[str]) -> dict[str, int]:
+        """The digest of each live row whose key begins with one of the prefixes, which are equally long, by key."""
 
 
 @contextmanager

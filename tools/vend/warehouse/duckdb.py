@@ -5,17 +5,17 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import astuple, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vend.contract import DELETED, SYNCED, Table
+from vend.contract import DELETED, SYNCED, Column, Table, joined, known, normal
 from vend.errors import VendError
 from vend.extract import Batch
-from vend.warehouse import Entry
+from vend.warehouse import Entry, Mismatch
 
 if TYPE_CHECKING:
     import duckdb
@@ -26,6 +26,8 @@ THREADS = 2
 MERGE_ROWS = 100_000
 # Keys of this many rows fit a join in MEMORY.
 JOIN_ROWS = 500_000
+# Another loader may leave the mark empty.
+LIVE = f"{DELETED} is not true"
 
 _SQL = Path(__file__).parent
 _MERGE = (_SQL / "merge.sql").read_text(encoding="utf-8")
@@ -122,6 +124,8 @@ def sentence(error: Exception, path: Path) -> str:
 class DuckDB:
     """A Warehouse in one file. path: for messages."""
 
+    digests_json = True
+
     def __init__(self, path: Path, connection: duckdb.DuckDBPyConnection) -> None:
         self._path = path
         self._connection = connection
@@ -145,9 +149,10 @@ class DuckDB:
 
     def latest(self) -> datetime | None:
         with explained(self._path):
-            latest: datetime | None = self._all("select max(greatest(started_at, finished_at)) from ops.sync_runs")[0][
-                0
-            ]
+            if not self._exists("ops", "sync_runs"):
+                return None
+            row = self._all("select max(greatest(started_at, finished_at)) from ops.sync_runs")[0]
+        latest: datetime | None = row[0]
         return latest
 
     def live_rows(self, table: Table) -> int | None:
@@ -157,7 +162,17 @@ class DuckDB:
             return self._live(table)
 
     def _live(self, table: Table) -> int:
-        return int(self._all(f"select count(*) from raw.{table.name} where not {DELETED}")[0][0])
+        return int(self._all(f"select count(*) from {_raw(table)} where {LIVE}")[0][0])
+
+    def columns(self, table: Table) -> dict[str, str] | None:
+        with explained(self._path):
+            found = self._columns(table)
+        return {name: kind for name, kind in found.items() if name not in (SYNCED, DELETED)} if found else None
+
+    def _columns(self, table: Table) -> dict[str, str]:
+        query = "select column_name, data_type from duckdb_columns() where schema_name = 'raw' and table_name = ?"
+        rows = self._all(f"{query} and database_name = current_database() order by column_index", [table.name])
+        return {name.lower(): normal(kind) if known(normal(kind)) else kind.lower() for name, kind in rows}
 
     def record(self, entry: Entry) -> None:
         with explained(self._path):
@@ -169,35 +184,73 @@ class DuckDB:
 
     def load(self, table: Table, batch: Batch, entry: Entry, keys: Callable[[], Batch]) -> Entry:
         with explained(self._path):
-            columns = ", ".join(f"{column.name} {column.type}" for column in table.columns)
-            self._connection.execute(
-                f"create table if not exists raw.{table.name} ({columns}, {SYNCED} timestamp, {DELETED} boolean)"
-            )
+            self._create(table)
             self._check(table, batch)
-            self._connection.execute("begin")
-            try:
-                entry = self._write(table, batch, entry, keys)
-                self._record(entry)
-                self._connection.execute("commit")
-            except BaseException:
-                self._rollback()
-                raise
+        with explained(self._path), self._transaction():
+            self._fit(table)
+            entry = self._write(table, batch, entry, keys)
+            self._record(entry)
         return entry
 
-    def _rollback(self) -> None:
+    def repair(self, table: Table, batch: Batch, gone: Sequence[str], entry: Entry) -> Entry:
+        with explained(self._path), self._transaction():
+            self._check(table, batch)
+            inserted, updated = self._merge(table, batch, entry.started_at, True) if batch.rows else (0, 0)
+            deleted = self._all(
+                f"update {_raw(table)} set {SYNCED} = {_literal(entry.started_at)}, {DELETED} = true"
+                f" where {LIVE} and {_key(table)}::varchar in (select unnest(?::varchar[]))",
+                [list(gone)],
+            )[0][0]
+            entry = replace(
+                entry,
+                finished_at=max(datetime.now(UTC).replace(tzinfo=None), entry.started_at),
+                rows_inserted=inserted,
+                rows_updated=updated,
+                rows_deleted=int(deleted),
+                raw_rows=self._live(table),
+            )
+            self._record(entry)
+        return entry
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
         import duckdb
 
+        self._connection.execute("begin")
         try:
-            self._connection.execute("rollback")
-        except duckdb.Error:  # ended by the error itself
-            return
+            yield
+            self._connection.execute("commit")
+        except BaseException:
+            with suppress(duckdb.Error):  # ended by the error itself
+                self._connection.execute("rollback")
+            raise
+
+    def _create(self, table: Table) -> None:
+        columns = ", ".join(f"{_quoted(column.name)} {column.type}" for column in _wanted(table))
+        self._connection.execute(f"create table if not exists {_raw(table)} ({columns})")
+
+    def _fit(self, table: Table) -> None:
+        """Give the table the columns and types it lacks. Raises VendError for one it cannot change."""
+        there = self._columns(table)
+        for column in _wanted(table):
+            has, name = there.get(column.name), _quoted(column.name)
+            if has is None:
+                self._connection.execute(f"alter table {_raw(table)} add column {name} {column.type}")
+            elif has != column.type:
+                if joined(has, column.type) != column.type:
+                    raise VendError(
+                        f"{table.name}.{column.name} is {has} in RAW and cannot become {column.type}. "
+                        f"Drop or rename raw.{table.name} and run `vend sync {table.name}`; it is loaded anew."
+                    )
+                self._connection.execute(f"alter table {_raw(table)} alter {name} type {column.type}")
 
     def _check(self, table: Table, batch: Batch) -> None:
         """The batch is complete and each of its keys is there once."""
         if not batch.rows:
             return
+        key = _key(table)
         rows, present, distinct = self._all(
-            f"select count(*), count({table.key}), count(distinct {table.key}) from {_parquet(batch)}"
+            f"select count(*), count({key}), count(distinct {key}) from {_parquet(batch)}"
         )[0]
         if rows != batch.rows:
             raise VendError(f"{batch.rows} rows were read and {rows} staged. Rerun.")
@@ -212,18 +265,22 @@ class DuckDB:
         watermark = entry.watermark
         inserted = updated = deleted = 0
         if batch.rows:
-            inserted, updated = self._merge(table, batch, entry.started_at)
+            anew = entry.mode == "full" or batch.rows > MERGE_ROWS
+            inserted, updated = self._merge(table, batch, entry.started_at, anew)
             if table.cursor is not None:
-                seen = self._all(f"select max({table.cursor}) from {_parquet(batch)}")[0][0]
+                seen = self._all(f"select max({_quoted(table.cursor)}) from {_parquet(batch)}")[0][0]
                 watermark = max((at for at in (watermark, seen) if at is not None), default=None)
         live = self._live(table)
         if live != entry.source_rows:
             deleted = self._mark(table, keys(), entry.started_at)
             live = self._live(table)
         if live != entry.source_rows:
-            raise VendError(
-                f"{table.name} would have {live} rows in RAW, and the source has {entry.source_rows}. "
-                f"Nothing was changed; run `vend sync {table.name} --full-refresh`."
+            raise Mismatch(f"{table.name} would have {live} rows in RAW, and the source has {entry.source_rows}.")
+        checksum = self._checksum(table, entry.started_at) if batch.rows else 0
+        if entry.source_checksum not in (None, checksum):
+            raise Mismatch(
+                f"The rows of {table.name} that were written come to the checksum {checksum} in RAW, "
+                f"and to {entry.source_checksum} in the source."
             )
         return replace(
             entry,
@@ -233,48 +290,133 @@ class DuckDB:
             rows_updated=updated,
             rows_deleted=deleted,
             raw_rows=live,
+            raw_checksum=checksum,
         )
 
-    def _merge(self, table: Table, batch: Batch, stamp: datetime) -> tuple[int, int]:
-        """(rows inserted, rows updated)"""
-        target, files, key = f"raw.{table.name}", _parquet(batch), table.key
-        columns = ", ".join(table.names)
+    def _checksum(self, table: Table, stamp: datetime) -> int:
+        """Of the rows written in this run, as Postgres computes it for those read."""
+        moment = _text(Column(table.cursor, "timestamp")) if table.cursor else "null"
+        key = _text(Column(table.key, table.type_of(table.key)))
+        value = _hashed(f"{key} || '|' || coalesce({moment}, '')")
+        where = f"{SYNCED} = {_literal(stamp)} and {LIVE}"
+        return int(self._all(f"select coalesce(sum({value}), 0) from {_raw(table)} where {where}")[0][0])
+
+    def _merge(self, table: Table, batch: Batch, stamp: datetime, anew: bool) -> tuple[int, int]:
+        """(rows inserted, rows updated). anew: delete and insert, which also mends a key that is there twice."""
+        target, files, key = _raw(table), _parquet(batch), _key(table)
+        names = [_quoted(name) for name in table.names]
+        columns = ", ".join(names)
         insert = f"insert into {target} ({columns}, {SYNCED}, {DELETED}) select {columns}, {_literal(stamp)}, false"
-        if not self._all(f"select 1 from {target} limit 1"):
-            self._connection.execute(f"{insert} from {files}")
-            return batch.rows, 0
-        if batch.rows > MERGE_ROWS:
-            updated = 0
-            for part in _parts(key, batch.rows):
-                known = f"{part} and {key} in (select {key} from {files} where {part})"
-                updated += int(self._all(f"delete from {target} where {known}")[0][0])
-            self._connection.execute(f"{insert} from {files}")
-            return batch.rows - updated, updated
-        known = f"select count(*) from {target} where {key} in (select {key} from {files})"
-        updated = int(self._all(known)[0][0])
-        self._connection.execute(
-            _MERGE.format(
-                target=target,
-                batch=files,
-                key=key,
-                updates=", ".join(f"{name} = s.{name}" for name in table.names if name != key),
-                columns=columns,
-                values=", ".join(f"s.{name}" for name in table.names),
-                stamp=_literal(stamp),
+        with self._named(table, batch):
+            if not self._all(f"select 1 from {target} limit 1"):
+                self._connection.execute(f"{insert} from {files}")
+                return batch.rows, 0
+            if anew:
+                updated = 0
+                for part in _parts(key, batch.rows):
+                    known_rows = f"{part} and {key} in (select {key} from {files} where {part})"
+                    updated += int(self._all(f"delete from {target} where {known_rows}")[0][0])
+                self._connection.execute(f"{insert} from {files}")
+                return max(batch.rows - updated, 0), updated
+            present = f"select count(*) from {target} where {key} in (select {key} from {files})"
+            updated = int(self._all(present)[0][0])
+            self._connection.execute(
+                _MERGE.format(
+                    target=target,
+                    batch=files,
+                    key=key,
+                    updates="\n    ".join(f"{name} = s.{name}," for name in names if name != key),
+                    columns=columns,
+                    values=", ".join(f"s.{name}" for name in names),
+                    stamp=_literal(stamp),
+                )
             )
-        )
         return batch.rows - updated, updated
+
+    @contextmanager
+    def _named(self, table: Table, batch: Batch) -> Iterator[None]:
+        """Say which value it was that RAW could not take."""
+        import duckdb
+
+        try:
+            yield
+        except duckdb.ConversionException as error:
+            with duckdb.connect() as apart:  # the transaction of the load is over
+                for column in table.columns:
+                    name = _quoted(column.name)
+                    wrong = f"select {name} from {_parquet(batch)} where not json_valid({name}) limit 1"
+                    if column.type == "json" and (found := apart.execute(wrong).fetchone()):
+                        raise VendError(
+                            f"{table.name}.{column.name} holds the value {found[0][:80]}, which json in RAW cannot "
+                            "hold. Mend the row in the source and rerun."
+                        ) from None
+            raise error
 
     def _mark(self, table: Table, keys: Batch, stamp: datetime) -> int:
         """Mark the rows whose key is not among those of the source; returns how many."""
-        source = _parquet(keys) if keys.rows else f"(select null as {table.key} where false)"
+        key = _key(table)
+        source = _parquet(keys) if keys.rows else f"(select null as {key} where false)"
         marked = 0
-        for part in _parts(table.key, keys.rows):
-            statement = _VANISHED.format(
-                target=f"raw.{table.name}", stamp=_literal(stamp), key=table.key, keys=source, part=part
-            )
+        for part in _parts(key, keys.rows):
+            statement = _VANISHED.format(target=_raw(table), stamp=_literal(stamp), key=key, keys=source, part=part)
             marked += int(self._all(statement)[0][0])
         return marked
+
+    def digests(self, table: Table, length: int, prefixes: Sequence[str] | None) -> dict[str, tuple[int, int]]:
+        key, digest = _text(Column(table.key, table.type_of(table.key))), _digest(table)
+        with explained(self._path):
+            rows = self._all(
+                f"select left({key}, {length}), count(*), sum({digest}) from {_raw(table)}"
+                f" where {LIVE} and {_within(key, prefixes)} group by 1",
+                [list(prefixes)] if prefixes is not None else None,
+            )
+        return {prefix: (count, int(total)) for prefix, count, total in rows}
+
+    def rows(self, table: Table, prefixes: Sequence[str]) -> dict[str, int]:
+        key, digest = _text(Column(table.key, table.type_of(table.key))), _digest(table)
+        with explained(self._path):
+            query = f"select {key}, {digest} from {_raw(table)} where {LIVE} and {_within(key, prefixes)}"
+            return dict(self._all(query, [list(prefixes)]))
+
+
+def _wanted(table: Table) -> list[Column]:
+    """Every column the table is to have."""
+    return [*table.columns, Column(SYNCED, "timestamp"), Column(DELETED, "boolean")]
+
+
+def _raw(table: Table) -> str:
+    return f"raw.{_quoted(table.name)}"
+
+
+def _key(table: Table) -> str:
+    return _quoted(table.key)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _within(key: str, prefixes: Sequence[str] | None) -> str:
+    if prefixes is None:
+        return "true"
+    return f"left({key}, {len(prefixes[0]) if prefixes else 0}) in (select unnest(?::varchar[]))"
+
+
+def _hashed(value: str) -> str:
+    """The low 60 bits of a text's md5, as a bigint."""
+    return f"('0x' || right(md5({value}), 15))::bigint"
+
+
+def _text(column: Column) -> str:
+    """A column as every engine writes it, for checksums."""
+    name = _quoted(column.name)
+    if column.type == "timestamp":
+        return f"strftime({name}, '%Y-%m-%d %H:%M:%S.%f')"
+    return f"{name}::varchar"
+
+
+def _digest(table: Table) -> str:
+    return _hashed(" || '|' || ".join(f"coalesce({_text(column)}, '\\N')" for column in table.columns))
 
 
 def _parts(key: str, rows: int) -> list[str]:
