@@ -11,6 +11,7 @@ import http.client
 import itertools
 import json
 import re
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -202,3 +203,4 @@ def running() -> Iterator[Snowflake]:
             finally:
                 proxy.shutdown()
                 thread.join()
+                shutil.rmtree(stage.LOCAL_BUCKET_PATH, ignore_errors=True)  # fakesnow leaves it

@@ -35,6 +35,7 @@ from vend.cli import main
 from vend.contract import Column, Table
 from vend.errors import UsageError, VendError
 from vend.extract import Batch
+from vend.reconcile import reconcile
 from vend.settings import Settings
 from vend.source import init, mutate, seed
 from vend.sync import sync
@@ -672,6 +673,37 @@ def test_a_whole_sync(settings: Settings, server: snowflake_server.Snowflake, da
     for statement in dict.fromkeys(server.statements[before:]):
         sqlglot.parse_one(statement, dialect="snowflake")
     assert leftovers(settings, server) == []
+
+
+def test_reconcile_repair_and_drift(settings: Settings, database: str) -> None:
+    init(database)
+    seed(database, garages=8, months=3, payments=300, as_of=datetime(2024, 3, 1))
+    with psycopg.connect(database, autocommit=True) as source:
+        assert sync(settings, database).ok
+        assert reconcile(settings, database).ok
+        query(
+            settings,
+            "update raw.payments set amount = amount + 1 where id in (select min(id) from raw.payments)",
+            "delete from raw.users where id in (select max(id) from raw.users)",
+            "insert into raw.parked (id, _fivetran_deleted) values ('00000000-0000-0000-0000-00000000ffff', false)",
+        )
+        found = {result.table: result.differences for result in reconcile(settings, database).tables}
+        assert {table: [each.what for each in differences] for table, differences in found.items() if differences} == {
+            "users": ["missing"],
+            "payments": ["different"],
+            "parked": ["gone"],
+        }
+        assert found["payments"][0].columns == ("amount",)
+        assert reconcile(settings, database, repair=True).ok
+        assert_equal(settings, source)
+        source.execute("alter table users add column tier text default 'gold'")
+        source.execute("alter table payments alter column amount type numeric(14, 2)")
+        source.execute("update payments set amount = 123456789012.34 where id = (select id from payments limit 1)")
+        run = sync(settings, database)
+        assert run.ok, [table.error for table in run.tables]
+        assert query(settings, "select distinct tier from raw.users") == [("gold",)]
+        assert query(settings, "select max(amount) from raw.payments") == [(Decimal("123456789012.34"),)]
+        assert reconcile(settings, database).ok
 
 
 def assert_equal(settings: Settings, source: psycopg.Connection[Any]) -> None:

@@ -206,6 +206,9 @@ def beside(dsn: str, now: Snapshot, variable: str) -> Iterator[Connection | None
             second.execute("set lock_timeout = '1s'")
             second.execute("set max_parallel_workers_per_gather = 0")
             second.execute("set row_security = off")
+            if now.wal is not None and not _flushed(second, now.wal):
+                # The log's tail may be of nobody who waits for the disk; an empty transaction has it written out.
+                second.execute("select pg_current_xact_id()")
             second.execute("begin transaction isolation level repeatable read, read only")
             second.execute(sql.SQL("set transaction snapshot {}").format(sql.Literal(now.name)))
         except errors.Error:
@@ -226,8 +229,7 @@ def durable(connection: Connection, now: Snapshot) -> None:
     """
     deadline = time.monotonic() + FLUSH_SECONDS
     while now.wal is not None:
-        row = connection.execute(_FLUSHED, {"wal": now.wal}).fetchone()
-        if row == (True,):
+        if _flushed(connection, now.wal):
             return
         if time.monotonic() > deadline:
             raise VendError(
@@ -235,6 +237,10 @@ def durable(connection: Connection, now: Snapshot) -> None:
                 "undo what was read. RAW is as it was; look at the source's disk and wal_writer_delay, and rerun."
             )
         time.sleep(0.02)
+
+
+def _flushed(connection: Connection, wal: str) -> bool:
+    return connection.execute(_FLUSHED, {"wal": wal}).fetchone() == (True,)
 
 
 def changed(

@@ -353,10 +353,8 @@ class Snowflake:
             self._session.close()
         try:
             self._session.connect()
+            self._end_orphans(name)  # so that what the ledger says now is final
             if self._recorded(entry):
-                return
-            self._end_orphans(name)
-            if self._recorded(entry):  # it was about to commit when it was looked up
                 return
         except (Error, VendError) as error:
             raise VendError(
