@@ -12,5 +12,5 @@ select
     cast(day as date) as occupancy_date,
     hourly_occupancy,
     created_at,
-    _fivetran_synced
+    cast(_fivetran_synced as {{ type_naive_timestamp() }}) as _fivetran_synced
 from occupancy

@@ -14,5 +14,5 @@ select
     assigned_at,
     permissions,
     created_at,
-    _fivetran_synced
+    cast(_fivetran_synced as {{ type_naive_timestamp() }}) as _fivetran_synced
 from garage_admins

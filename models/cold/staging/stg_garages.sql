@@ -48,11 +48,11 @@ select
     garages.id as garage_id,
     trim(garages.name) as garage_name,
     trim(garages.address) as garage_address,
-    garages.capacity as garage_capacity,
+    cast(garages.capacity as integer) as garage_capacity,
     garages.stripe_account_id,
     garages.created_at,
     garages.updated_at,
     coalesce(candidates.region, 'Other') as garage_region,
-    garages._fivetran_synced
+    cast(garages._fivetran_synced as {{ type_naive_timestamp() }}) as _fivetran_synced
 from garages
 left join candidates on garages.id = candidates.id and candidates.preference = 1

@@ -21,5 +21,5 @@ select
     cast(entered_at_local as date) as parking_date,
     cast(extract(hour from entered_at_local) as integer) as hour_of_day,
     created_at,
-    _fivetran_synced
+    cast(_fivetran_synced as {{ type_naive_timestamp() }}) as _fivetran_synced
 from parked

@@ -17,5 +17,5 @@ select
     change_reason,
     effective_date,
     created_at,
-    _fivetran_synced
+    cast(_fivetran_synced as {{ type_naive_timestamp() }}) as _fivetran_synced
 from changes

@@ -17,5 +17,5 @@ select
     active as is_active,
     created_at,
     updated_at,
-    _fivetran_synced
+    cast(_fivetran_synced as {{ type_naive_timestamp() }}) as _fivetran_synced
 from passes

@@ -29,5 +29,5 @@ select
     cast(date_trunc('year', payment_date_local) as date) as payment_year,
     created_at,
     updated_at,
-    _fivetran_synced
+    cast(_fivetran_synced as {{ type_naive_timestamp() }}) as _fivetran_synced
 from payments

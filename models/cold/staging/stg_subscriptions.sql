@@ -19,7 +19,7 @@ with subscriptions as (
         next_renewal_date,
         created_at,
         updated_at,
-        _fivetran_synced
+        cast(_fivetran_synced as {{ type_naive_timestamp() }}) as _fivetran_synced
     from {{ source('raw', 'subscriptions') }}
     where id is not null and not coalesce(_fivetran_deleted, false)
 

@@ -17,5 +17,5 @@ select
     created_at,
     updated_at,
     {{ month_key(to_reporting_time('created_at')) }} as user_cohort_month,
-    _fivetran_synced
+    cast(_fivetran_synced as {{ type_naive_timestamp() }}) as _fivetran_synced
 from users
