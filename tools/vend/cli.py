@@ -268,7 +268,7 @@ def reconcile(tables: tuple[str, ...], repair: bool, form: str) -> None:
         sys.exit(1)
 
 
-@main.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
+@main.command(context_settings={"ignore_unknown_options": True})
 @click.argument("side", type=click.Choice(["hot", "cold"]))
 @as_of_option
 @click.argument("dbt_args", nargs=-1, type=click.UNPROCESSED, metavar="[DBT ARGS]...")

@@ -42,9 +42,9 @@ def run(settings: Settings, *, garages: int = GARAGES, months: int = MONTHS, pay
     if not loaded.ok:
         say(loader.as_text(loaded))
         return False
-    passed = warned = 0
+    passed = warned = built = 0
     for step, side in (("4/5  hot", "hot"), ("5/5  cold", "cold")):
-        outcome = _standing(settings, side, as_of)
+        outcome = _standing(settings, side, as_of, hot)
         say(f"{step}: models and tests{'' if outcome is None else ', built before and unchanged'}")
         if outcome is None:
             with progress("steps") as update:
@@ -53,10 +53,12 @@ def run(settings: Settings, *, garages: int = GARAGES, months: int = MONTHS, pay
                 say(summary_line(outcome))
                 say(f"The whole story is in {settings.home / 'logs' / side / 'dbt.log'}.")
                 return False
-            _stamp(settings, side).write_text(_fingerprint(settings, side, as_of))
+            _stamp(settings, side).write_text(_fingerprint(settings, side, as_of, hot))
+            built += 1
         passed += outcome.count("pass", kinds=TESTS)
         warned += outcome.count("warn", kinds=TESTS)
-    print(page(settings, hot, as_of, f"{passed} tests passed, {warned} warned, 0 failed", time.monotonic() - begun))
+    news = f"ready in {time.monotonic() - begun:.0f} s" if built else "as at the last build; nothing has changed since"
+    print(page(settings, hot, as_of, f"{passed} tests passed, {warned} warned, 0 failed", news))
     return True
 
 
@@ -75,10 +77,10 @@ def _seeded(dsn: str, garages: int, months: int, payments: int) -> datetime | No
     return as_of
 
 
-def _standing(settings: Settings, side: str, as_of: datetime | None) -> dbt.Outcome | None:
+def _standing(settings: Settings, side: str, as_of: datetime | None, hot: str) -> dbt.Outcome | None:
     """The outcome of the demo's last build of a side, if a build now could bring nothing new."""
     stamp = _stamp(settings, side)
-    if as_of is None or not stamp.exists() or stamp.read_text() != _fingerprint(settings, side, as_of):
+    if as_of is None or not stamp.exists() or stamp.read_text() != _fingerprint(settings, side, as_of, hot):
         return None
     return dbt.read_results(side, 0, dbt.target_path(settings, side) / "run_results.json", stamp)
 
@@ -87,8 +89,17 @@ def _stamp(settings: Settings, side: str) -> Path:
     return settings.home / f"demo-{side}"
 
 
-def _fingerprint(settings: Settings, side: str, as_of: datetime | None) -> str:
-    """Changes with the project's files, the data in RAW, the instant, and any other build of the side."""
+def _built(settings: Settings, side: str, hot: str) -> str:
+    """What lies there now; dbt by hand leaves its results elsewhere."""
+    if side == "cold":
+        return figures.fingerprint(settings, ("marts", "reports"))
+    with postgres.connect(hot) as connection:
+        fixed = connection.execute("select to_regclass('hot.setting') is not null").fetchone() == (True,)
+        return str(connection.execute("select max(as_of) from hot.setting").fetchone()) if fixed else "none"
+
+
+def _fingerprint(settings: Settings, side: str, as_of: datetime | None, hot: str) -> str:
+    """Changes with the project's files, the data in RAW, the instant, and what any other build made of the side."""
     digest = hashlib.sha256(f"{as_of} {figures.query(settings, LAST_CHANGE)}".encode())
     for part in MADE_OF:
         top = settings.project / part
@@ -97,10 +108,11 @@ def _fingerprint(settings: Settings, side: str, as_of: datetime | None) -> str:
                 digest.update(str(file.relative_to(settings.project)).encode() + file.read_bytes())
     results = dbt.target_path(settings, side) / "run_results.json"
     digest.update(results.read_bytes() if results.exists() else b"none")
+    digest.update(_built(settings, side, hot).encode())
     return digest.hexdigest()
 
 
-def page(settings: Settings, hot: str, as_of: datetime | None, tests: str, seconds: float) -> str:
+def page(settings: Settings, hot: str, as_of: datetime | None, tests: str, news: str) -> str:
     """The closing page: rows per layer, tests, headline figures, what to try next. Fits one screen."""
     with postgres.connect(hot) as connection:
         operational = [
@@ -125,7 +137,7 @@ def page(settings: Settings, hot: str, as_of: datetime | None, tests: str, secon
     headlines = figures.query(settings, HEADLINES)
     lines = [
         "",
-        f"Vend analytics as of {as_of or datetime.now(UTC):%Y-%m-%d %H:%M} UTC — ready in {seconds:.0f} s",
+        f"Vend analytics as of {as_of or datetime.now(UTC):%Y-%m-%d %H:%M} UTC — {news}",
         "",
         f"  {'layer':<10}{'relations':>10}{'rows':>14}      {tests}",
         *(f"  {name:<10}{relations:>10}{rows:>14,}" for name, relations, rows in layers),

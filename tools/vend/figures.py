@@ -41,7 +41,7 @@ def query(settings: Settings, statement: str) -> list[tuple[Any, ...]]:
 
 
 def layers(settings: Settings, schemas: tuple[str, ...]) -> list[tuple[str, int, int]]:
-    """(schema, number of relations, rows in them) for each schema."""
+    """(schema, number of relations, rows in them) for each schema; of RAW without those marked as deleted."""
     found = query(
         settings,
         "select table_schema, table_name from information_schema.tables"
@@ -50,10 +50,21 @@ def layers(settings: Settings, schemas: tuple[str, ...]) -> list[tuple[str, int,
     result = []
     for schema in schemas:
         names = [name for owner, name in found if owner == schema]
-        counts = " union all ".join(f"select count(*) from {schema}.{name}" for name in names)
+        live = " where not _fivetran_deleted" if schema == "raw" else ""
+        counts = " union all ".join(f"select count(*) from {schema}.{name}{live}" for name in names)
         rows = sum(n for (n,) in query(settings, counts)) if names else 0
         result.append((schema, len(names), rows))
     return result
+
+
+def fingerprint(settings: Settings, schemas: tuple[str, ...]) -> str:
+    """Another one where any row of any table of the schemas is another; for tables small enough to read."""
+    names = query(
+        settings,
+        f"select schema_name || '.' || table_name from duckdb_tables() where schema_name in {schemas!r} order by all",
+    )
+    hashes = [query(settings, f"select bit_xor(hash(t)), count(*) from {name} as t")[0] for (name,) in names]
+    return f"{names} {hashes}"
 
 
 def _loaded(settings: Settings) -> None:

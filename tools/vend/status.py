@@ -66,14 +66,14 @@ def _cold(settings: Settings) -> list[str]:
 
 
 def _built(settings: Settings) -> list[str]:
-    """When the cold side was last built, and as of when."""
+    """When `vend build cold` last ran, and as of when; dbt by hand leaves no trace here."""
     try:
         results = json.loads((dbt.target_path(settings, "cold") / "run_results.json").read_text())
     except (OSError, ValueError):
         return ["Cold       not built yet: vend build cold"]
     at = f"{results['metadata']['generated_at'][:19].replace('T', ' ')} UTC"
     as_of = results["args"].get("vars", {}).get("as_of")
-    return [f"Cold       built {at}{f' as of {as_of} UTC' if as_of else ''}"]
+    return [f"Cold       vend build cold ran {at}{f' as of {as_of} UTC' if as_of else ''}"]
 
 
 def _at(moment: object) -> str:
