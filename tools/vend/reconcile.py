@@ -96,6 +96,7 @@ def reconcile(
         extract.source(source_dsn, chosen, variable(settings)) as connection,
         _target(settings, stage, repair) as target,
         extract.snapshot(connection, source_dsn, chosen) as now,
+        extract.beside(source_dsn, now, variable(settings)),
     ):
         started = after(target.latest())
         run_id = f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
