@@ -274,7 +274,7 @@ class _Sides:
 
     def _digest(self, columns: Sequence[Column]) -> sql.Composable:
         texts = [sql.SQL("coalesce({}, '\\N')").format(extract.text(column, self.fitted.origin)) for column in columns]
-        return extract.hashed(sql.SQL(" || '|' || ").join(texts))
+        return extract.hashed(self.source.connection, sql.SQL(" || '|' || ").join(texts))
 
     def _within(self, prefixes: Sequence[str] | None) -> sql.Composable | None:
         if prefixes is None:

@@ -105,6 +105,7 @@ def sync(
                         "and rows that it does not have are marked as deleted in RAW."
                     )
                 results = []
+                local = settings.warehouse == "duckdb"
                 for table in chosen:
                     entry = Entry(
                         run_id=run_id,
@@ -114,7 +115,7 @@ def sync(
                         started_at=started,
                         xid_horizon=now.xmin,
                     )
-                    source = Source(connection, source_dsn, table, now, stage / table.name, second)
+                    source = Source(connection, source_dsn, table, now, stage / table.name, second, local)
                     since = None if full_refresh else previous.get(table.name)
                     results.append(_table(source, target, entry, since, show))
     return Run(run_id, started, utc_now(), results)
@@ -130,7 +131,8 @@ class _Show:
 
 @dataclass(frozen=True)
 class Source:
-    """One table of the source in the run's snapshot, and a folder for its files. second: see extract.beside."""
+    """One table of the source in the run's snapshot, and a folder for its files. second: see extract.beside.
+    local: whether the warehouse reads the files where they are."""
 
     connection: Connection
     dsn: str
@@ -138,6 +140,7 @@ class Source:
     now: Snapshot
     folder: Path
     second: Connection | None = None
+    local: bool = False
 
     @property
     def relation(self) -> Relation:
@@ -274,6 +277,8 @@ def _load(source: Source, target: Warehouse, entry: Entry, how: Plan, show: _Sho
             source.folder / "rows",
             where=how.where,
             origin=fitted.origin,
+            # On this machine the files need not be small, only quickly written and read.
+            compression="lz4" if source.local else "zstd",
             report=lambda rows: show.rows(name, rows),
         )
         show.state(name, "proving")
