@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -199,9 +199,10 @@ def beside(dsn: str, now: Snapshot, variable: str) -> Iterator[Connection | None
     except VendError:  # no connection left, perhaps; the first one can do it all
         yield None
         return
-    with second:
+    with closing(second):
         try:
             second.execute("set statement_timeout = 0")
+            second.execute("set idle_in_transaction_session_timeout = 0")
             # Behind a migration that waits for the first connection it would wait for ever.
             second.execute("set lock_timeout = '1s'")
             second.execute("set max_parallel_workers_per_gather = 0")
@@ -214,11 +215,7 @@ def beside(dsn: str, now: Snapshot, variable: str) -> Iterator[Connection | None
         except errors.Error:
             yield None
             return
-        try:
-            yield second
-        finally:
-            if not second.closed:
-                second.rollback()
+        yield second  # closing it ends its transaction
 
 
 def durable(connection: Connection, now: Snapshot) -> None:

@@ -227,7 +227,10 @@ def _table(source: Source, target: Warehouse, entry: Entry, since: Entry | None,
         if sentence is None:
             raise
         if isinstance(error, Mismatch):
-            sentence = f"{sentence} RAW is as it was. {_advice(table)}"
+            sentence = (
+                f"{sentence} RAW is as it was. Rerun; if that does not help, `vend reconcile {table.name}` shows the rows "
+                f"that differ, or drop raw.{table.name} and rerun."
+            )
         entry = replace(
             entry, status="error", error=sentence, finished_at=max(utc_now(), entry.started_at), watermark=None
         )
@@ -252,13 +255,6 @@ def _table(source: Source, target: Warehouse, entry: Entry, since: Entry | None,
     )
     show.state(table.name, _line(result), final=True)
     return result
-
-
-def _advice(table: Table) -> str:
-    return (
-        f"It holds rows that a load does not touch: run `vend reconcile {table.name}` to see which, "
-        f"or drop raw.{table.name} and rerun."
-    )
 
 
 def _load(source: Source, target: Warehouse, entry: Entry, how: Plan, show: _Show) -> Entry:
@@ -322,14 +318,11 @@ def _proving(source: Source, how: Plan) -> Iterator[Callable[[], Proof]]:
 
 
 def _news(fitted: Fit) -> str:
-    """What the source has and RAW had not, in a line."""
-    parts = []
-    if fitted.added:
-        parts.append(f"gets {', '.join(fitted.added)}, for every row")
-    if fitted.widened:
-        kinds = [f"{name} as {fitted.table.type_of(name)}" for name in fitted.widened]
-        parts.append(f"holds {', '.join(kinds)} from now on")
-    return f"RAW's {fitted.table.name} {' and '.join(parts)}: the source has it so."
+    """What the source has and RAW has not yet, in a line."""
+    kinds = [f"{name} ({fitted.table.type_of(name)})" for name in fitted.widened]
+    added = f"the source has {', '.join(fitted.added)}, added to RAW for every row" if fitted.added else ""
+    widened = f"{', '.join(kinds)} is wider in the source, and so in RAW now" if kinds else ""
+    return f"{fitted.table.name}: {'; '.join(part for part in (added, widened) if part)}."
 
 
 def _plan(settings: Settings, connection: Connection, dsn: str, chosen: Sequence[Table], full_refresh: bool) -> Run:
