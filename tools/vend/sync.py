@@ -228,8 +228,8 @@ def _table(source: Source, target: Warehouse, entry: Entry, since: Entry | None,
             raise
         if isinstance(error, Mismatch):
             sentence = (
-                f"{sentence} RAW is as it was. Rerun; if that does not help, `vend reconcile {table.name}` shows the rows "
-                f"that differ, or drop raw.{table.name} and rerun."
+                f"{sentence} RAW is as it was. Rerun; if that does not help, `vend reconcile {table.name}` shows which "
+                f"rows differ, or drop raw.{table.name} and rerun."
             )
         entry = replace(
             entry, status="error", error=sentence, finished_at=max(utc_now(), entry.started_at), watermark=None
