@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import subprocess
+import sys
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 from landing import AWKWARD, NAMES, assert_equal, figures, fill, park, query
 
 from vend import reconcile as module
+from vend.cli import main
 from vend.errors import UsageError, VendError
 from vend.reconcile import TableResult, as_json, as_text, reconcile
 from vend.settings import Settings
@@ -179,3 +186,55 @@ def test_output(settings: Settings, source: psycopg.Connection[Any], database: s
     assert "… and 10 more" in text
     assert "`vend reconcile --repair users parked`" in text
     assert max(len(line) for line in text.splitlines()[:10]) <= 100
+
+
+def test_the_commands(settings: Settings, source: psycopg.Connection[Any], database: str) -> None:
+    """Exit codes, data on stdout, a line per table for the log on stderr."""
+    environment = {"VEND_HOME": str(settings.home), "VEND_SOURCE_DSN": database, "VEND_POSTGRES_DSN": database}
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        done = CliRunner().invoke(main, list(arguments), env=environment)
+        return done.exit_code, done.stdout, done.stderr
+
+    code, out, err = run("sync", "--format", "json")
+    assert code == 0
+    assert {table["status"] for table in json.loads(out)["tables"]} == {"success"}
+    assert [line.partition(":")[0] for line in err.splitlines()] == list(NAMES)
+    assert f"users: full, {len(AWKWARD)} read, {len(AWKWARD)} new" in err
+    assert run("reconcile", "parked")[0] == 0
+    query(settings, "update raw.users set first_name = 'x'")
+    code, out, err = run("reconcile", "users", "--format", "json")
+    assert code == 1
+    assert len(json.loads(out)["tables"][0]["differences"]) == len(AWKWARD)
+    assert run("reconcile", "--repair")[0] == 0
+    assert run("reconcile")[0] == 0
+    assert run("reconcile", "cars")[0] == 2
+
+
+def test_a_terminal_sees_rows_and_states(settings: Settings, source: psycopg.Connection[Any], database: str) -> None:
+    reader, writer = pty.openpty()
+    environment = {
+        **os.environ,
+        "VEND_HOME": str(settings.home),
+        "VEND_SOURCE_DSN": database,
+        "TERM": "xterm",
+        "COLUMNS": "120",
+    }
+    source.execute("alter table users drop column phone")
+    command = [sys.executable, "-m", "vend", "sync", "users", "parked"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=writer, env=environment) as process:
+        os.close(writer)
+        seen = b""
+        with suppress(OSError):  # the end of a terminal
+            while part := os.read(reader, 65536):
+                seen += part
+        assert process.stdout is not None
+        out = process.stdout.read().decode()
+    os.close(reader)
+    shown = seen.decode()
+    assert process.returncode == 1
+    assert "parked" in shown
+    assert f"{len(AWKWARD)} rows" in shown
+    assert "done" in shown
+    assert "failed" in shown
+    assert "users: The source has no column users.phone" in out

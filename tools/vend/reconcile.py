@@ -96,6 +96,7 @@ def reconcile(
         extract.source(source_dsn, chosen, variable(settings)) as connection,
         _target(settings, stage, repair) as target,
         extract.snapshot(connection, source_dsn, chosen) as now,
+        extract.beside(source_dsn, now, variable(settings)),
     ):
         started = after(target.latest())
         run_id = f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
@@ -273,7 +274,7 @@ class _Sides:
 
     def _digest(self, columns: Sequence[Column]) -> sql.Composable:
         texts = [sql.SQL("coalesce({}, '\\N')").format(extract.text(column, self.fitted.origin)) for column in columns]
-        return extract.hashed(sql.SQL(" || '|' || ").join(texts))
+        return extract.hashed(self.source.connection, sql.SQL(" || '|' || ").join(texts))
 
     def _within(self, prefixes: Sequence[str] | None) -> sql.Composable | None:
         if prefixes is None:

@@ -105,6 +105,7 @@ def sync(
                         "and rows that it does not have are marked as deleted in RAW."
                     )
                 results = []
+                local = settings.warehouse == "duckdb"
                 for table in chosen:
                     entry = Entry(
                         run_id=run_id,
@@ -114,7 +115,7 @@ def sync(
                         started_at=started,
                         xid_horizon=now.xmin,
                     )
-                    source = Source(connection, source_dsn, table, now, stage / table.name, second)
+                    source = Source(connection, source_dsn, table, now, stage / table.name, second, local)
                     since = None if full_refresh else previous.get(table.name)
                     results.append(_table(source, target, entry, since, show))
     return Run(run_id, started, utc_now(), results)
@@ -130,7 +131,8 @@ class _Show:
 
 @dataclass(frozen=True)
 class Source:
-    """One table of the source in the run's snapshot, and a folder for its files. second: see extract.beside."""
+    """One table of the source in the run's snapshot, and a folder for its files. second: see extract.beside.
+    local: whether the warehouse reads the files where they are."""
 
     connection: Connection
     dsn: str
@@ -138,6 +140,7 @@ class Source:
     now: Snapshot
     folder: Path
     second: Connection | None = None
+    local: bool = False
 
     @property
     def relation(self) -> Relation:
@@ -224,7 +227,10 @@ def _table(source: Source, target: Warehouse, entry: Entry, since: Entry | None,
         if sentence is None:
             raise
         if isinstance(error, Mismatch):
-            sentence = f"{sentence} RAW is as it was. {_advice(table)}"
+            sentence = (
+                f"{sentence} RAW is as it was. Rerun; if that does not help, `vend reconcile {table.name}` shows which "
+                f"rows differ, or drop raw.{table.name} and rerun."
+            )
         entry = replace(
             entry, status="error", error=sentence, finished_at=max(utc_now(), entry.started_at), watermark=None
         )
@@ -251,13 +257,6 @@ def _table(source: Source, target: Warehouse, entry: Entry, since: Entry | None,
     return result
 
 
-def _advice(table: Table) -> str:
-    return (
-        f"It holds rows that a load does not touch: run `vend reconcile {table.name}` to see which, "
-        f"or drop raw.{table.name} and rerun."
-    )
-
-
 def _load(source: Source, target: Warehouse, entry: Entry, how: Plan, show: _Show) -> Entry:
     """Read, prove and merge one table as planned. Raises Mismatch where RAW would not be the source."""
     name, fitted = source.table.name, how.fitted
@@ -274,6 +273,8 @@ def _load(source: Source, target: Warehouse, entry: Entry, how: Plan, show: _Sho
             source.folder / "rows",
             where=how.where,
             origin=fitted.origin,
+            # On this machine the files need not be small, only quickly written and read.
+            compression="lz4" if source.local else "zstd",
             report=lambda rows: show.rows(name, rows),
         )
         show.state(name, "proving")
@@ -317,14 +318,11 @@ def _proving(source: Source, how: Plan) -> Iterator[Callable[[], Proof]]:
 
 
 def _news(fitted: Fit) -> str:
-    """What the source has and RAW had not, in a line."""
-    parts = []
-    if fitted.added:
-        parts.append(f"gets {', '.join(fitted.added)}, for every row")
-    if fitted.widened:
-        kinds = [f"{name} as {fitted.table.type_of(name)}" for name in fitted.widened]
-        parts.append(f"holds {', '.join(kinds)} from now on")
-    return f"RAW's {fitted.table.name} {' and '.join(parts)}: the source has it so."
+    """What the source has and RAW has not yet, in a line."""
+    kinds = [f"{name} ({fitted.table.type_of(name)})" for name in fitted.widened]
+    added = f"the source has {', '.join(fitted.added)}, added to RAW for every row" if fitted.added else ""
+    widened = f"{', '.join(kinds)} is wider in the source, and so in RAW now" if kinds else ""
+    return f"{fitted.table.name}: {'; '.join(part for part in (added, widened) if part)}."
 
 
 def _plan(settings: Settings, connection: Connection, dsn: str, chosen: Sequence[Table], full_refresh: bool) -> Run:
