@@ -6,6 +6,7 @@
     strategy='check',
     check_cols=['current_price', 'stripe_price_id', 'is_active'],
     updated_at='changed_at',
+    post_hook="{{ remember_seen(ref('stg_passes'), 'pass_id') }}",
 ) }}
 
 with passes as (
@@ -24,7 +25,8 @@ states as (
 
     select
         passes.*,
-        known.known_at
+        known.known_at,
+        known.seen_at
     from passes
     left join known on passes.pass_id = known.pass_id
 
@@ -35,6 +37,7 @@ select
     current_price,
     stripe_price_id,
     is_active,
-    {{ state_changed_at() }} as changed_at
+    {{ state_changed_at() }} as changed_at,
+    updated_at as seen_at
 from states
 {% endsnapshot %}

@@ -6,6 +6,7 @@
     strategy='check',
     check_cols=['status', 'monthly_amount'],
     updated_at='changed_at',
+    post_hook="{{ remember_seen(ref('stg_subscriptions'), 'subscription_id') }}",
 ) }}
 
 with subscriptions as (
@@ -24,7 +25,8 @@ states as (
 
     select
         subscriptions.*,
-        known.known_at
+        known.known_at,
+        known.seen_at
     from subscriptions
     left join known on subscriptions.subscription_id = known.subscription_id
 
@@ -34,6 +36,7 @@ select
     subscription_id,
     status,
     monthly_amount,
-    {{ state_changed_at() }} as changed_at
+    {{ state_changed_at() }} as changed_at,
+    updated_at as seen_at
 from states
 {% endsnapshot %}

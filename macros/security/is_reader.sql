@@ -6,7 +6,7 @@
 {%- endmacro %}
 
 {% macro default__is_reader(access) -%}
-    getvariable('app_user') in ({{ access }}.user_id, {{ access }}.email)
+    lower(getvariable('app_user')) in ({{ access }}.user_id, {{ access }}.email)
 {%- endmacro %}
 
 {% macro snowflake__is_reader(access) -%}

@@ -17,7 +17,7 @@ with garage_months as (
         max(unique_customers) as fewest_customers,
         count(*) as garages
     from {{ ref('rpt_garage_monthly_pl') }}
-    where currency = '{{ var("reporting_currency") }}'
+    where currency = '{{ reporting_currency() }}'
     group by month
 
 ),

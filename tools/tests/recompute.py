@@ -144,11 +144,12 @@ def ended_at(subscription: Row) -> datetime | None:
     canceled: datetime | None = subscription["canceled_at"]
     period_end: datetime | None = subscription["current_period_end"]
     updated: datetime | None = subscription["updated_at"]
+    created: datetime = subscription["created_at"]
     if canceled is None:
-        return updated if subscription["status"] == "canceled" else None
+        return max(updated or created, created) if subscription["status"] == "canceled" else None
     if subscription["cancel_at_period_end"] and period_end is not None:
-        return max(canceled, period_end)
-    return canceled
+        return max(canceled, period_end, created)
+    return max(canceled, created)
 
 
 def in_force(subscription: Row, at: datetime) -> bool:
@@ -166,27 +167,26 @@ def amounts(states: list[tuple[Source, datetime]]) -> list[Row]:
     """Rows of (subscription_id, since, monthly_amount): what the subscriptions cost, as successive syncs found them.
 
     states: what stood in the source at each sync, and when that began (naive UTC), in order. since: None for the
-    first, which holds from the start. A change counts from updated_at if that moved on, else from the sync on.
+    first, which holds from the start. A change counts from updated_at if that moved since the sync before and is not
+    ahead of the sync's own time, else from the sync on.
     """
     rows: list[Row] = []
     last: dict[str, tuple[Row, datetime]] = {}
     for source, synced in states:
         for row in source["subscriptions"]:
-            before, since = last.get(row["id"], (None, row["updated_at"]))
-            if before is not None:
-                if (before["status"], before["monthly_amount"]) == (row["status"], row["monthly_amount"]):
-                    continue
-                since = (
-                    row["updated_at"] if row["updated_at"] > since else max(synced, since + timedelta(microseconds=1))
+            before, since = last.get(row["id"], (None, min(row["updated_at"], synced)))
+            if before is None or (before["status"], before["monthly_amount"]) != (row["status"], row["monthly_amount"]):
+                if before is not None:
+                    touched = max(since, before["updated_at"]) < row["updated_at"] <= synced
+                    since = row["updated_at"] if touched else max(synced, since + timedelta(microseconds=1))
+                rows.append(
+                    {
+                        "subscription_id": row["id"],
+                        "since": None if before is None else since,
+                        "monthly_amount": row["monthly_amount"],
+                    }
                 )
             last[row["id"]] = row, since
-            rows.append(
-                {
-                    "subscription_id": row["id"],
-                    "since": None if before is None else since,
-                    "monthly_amount": row["monthly_amount"],
-                }
-            )
     return rows
 
 
@@ -623,6 +623,8 @@ def rpt_cohort_retention(source: Source, frame: Frame) -> list[Row]:
             cohorts[frame.month(min(row["created_at"] for row in subscribed))].append(who)
         for cohort, members in cohorts.items():
             first = [row for who in members for row in theirs[who] if frame.month(row["created_at"]) == cohort]
+            _, _, first_end = next(months(cohort, frame))
+            value = recurring(source, first, first_end)
             for since, (month, start, end) in enumerate(months(cohort, frame)):
                 retained = [who for who in members if any(in_force_within(row, start, end) for row in theirs[who])]
                 rows.append(
@@ -636,7 +638,7 @@ def rpt_cohort_retention(source: Source, frame: Frame) -> list[Row]:
                         "cohort_size": len(members),
                         "retained_users": len(retained),
                         "retention_rate": ratio(len(retained), len(members), times=100, digits=2),
-                        "cohort_value": total(row["monthly_amount"] for row in first),
+                        "cohort_value": value,
                     }
                 )
     return rows

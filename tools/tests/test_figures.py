@@ -837,7 +837,7 @@ def second(pipeline: tuple[Settings, str], first: Stage, chicago: Stage) -> Stag
     build(settings, "hot", dsn, frame)
     results = json.loads((dbt.target_path(settings, "cold") / "run_results.json").read_text())["results"]
     now = recompute.read(dsn)
-    now["amounts"] = recompute.amounts([(first.source, AS_OF), (now, synced)])
+    now["amounts"] = recompute.amounts([(first.source, synced), (now, synced)])
     stage = Stage(now, frame, read_cold(settings), read_hot(dsn))
     stage.failures = {node["unique_id"].split(".")[2]: node["failures"] for node in results}
     build(settings, "cold", None, frame, *UNTESTED, "--full-refresh")

@@ -19,7 +19,7 @@ JANUARY = datetime(2026, 1, 1)
 FRAME = Frame(datetime(2026, 3, 1))
 GARAGE = key(1, 1)
 TICK = timedelta(microseconds=1)
-NAMES = ("touched", "forgotten", "set back", "ahead", "status", "deleted", "left alone", "twice")
+NAMES = ("touched", "forgotten", "set back", "ahead", "status", "deleted", "left alone", "twice", "renewed", "future")
 SUBSCRIPTIONS = {name: key(4, number) for number, name in enumerate(NAMES, start=1)}
 
 Version = tuple[str, Decimal, datetime, datetime | None]
@@ -63,7 +63,7 @@ def test_versions_follow_each_other(tmp_path: Path, make_database: Callable[[], 
             ],
         },
     )
-    take(settings, dsn)
+    first = take(settings, dsn)
     ten, eleven, twelve = Decimal("10.00"), Decimal("11.00"), Decimal("12.00")
     assert versions(settings, "touched") == [("active", ten, JANUARY, None)]
 
@@ -75,6 +75,8 @@ def test_versions_follow_each_other(tmp_path: Path, make_database: Callable[[], 
     update(dsn, "status", f"status = 'past_due', updated_at = '{moved}'")
     update(dsn, "left alone", f"renewal_status = 'tried', updated_at = '{moved}'")
     update(dsn, "twice", f"monthly_amount = 11, updated_at = '{moved}'")
+    update(dsn, "renewed", f"updated_at = '{moved}'")
+    update(dsn, "future", f"monthly_amount = 11, updated_at = '{ahead}'")
     with psycopg.connect(dsn) as connection:
         connection.execute("delete from subscriptions where id = %s", [SUBSCRIPTIONS["deleted"]])
         connection.execute("update passes set monthly_amount = 77, active = true, updated_at = %s", [moved])
@@ -82,10 +84,9 @@ def test_versions_follow_each_other(tmp_path: Path, make_database: Callable[[], 
     assert versions(settings, "touched") == [("active", ten, JANUARY, moved), ("active", eleven, moved, None)]
     for name in ("forgotten", "set back"):
         assert versions(settings, name) == [("active", ten, JANUARY, second), ("active", eleven, second, None)]
-    assert versions(settings, "ahead") == [
-        ("active", ten, ahead, ahead + TICK),
-        ("active", eleven, ahead + TICK, None),
-    ]
+    # a clock ahead of the sync dates nothing
+    assert versions(settings, "ahead") == [("active", ten, first, second), ("active", eleven, second, None)]
+    assert versions(settings, "future") == [("active", ten, JANUARY, second), ("active", eleven, second, None)]
     assert versions(settings, "status") == [("active", ten, JANUARY, moved), ("past_due", ten, moved, None)]
     for name in ("left alone", "deleted"):
         assert versions(settings, name) == [("active", ten, JANUARY, None)]
@@ -100,6 +101,9 @@ def test_versions_follow_each_other(tmp_path: Path, make_database: Callable[[], 
     # back to an amount it had before, at an instant before the version that holds; and the deleted one returns
     update(dsn, "twice", f"monthly_amount = 10, updated_at = '{moved - TICK}'")
     update(dsn, "forgotten", "monthly_amount = 12")
+    # updated_at was moved by the renewal, which is no reason to date the price back to it
+    update(dsn, "renewed", "monthly_amount = 12")
+    update(dsn, "future", f"monthly_amount = 12, updated_at = '{moved}'")
     with psycopg.connect(dsn) as connection:
         connection.execute("update passes set active = false")
     insert(dsn, {"subscriptions": [subscription(6, 1, GARAGE, "active", JANUARY, "12.00")]})
@@ -109,5 +113,7 @@ def test_versions_follow_each_other(tmp_path: Path, make_database: Callable[[], 
         ("active", eleven, moved, fourth),
         ("active", ten, fourth, None),
     ]
+    assert versions(settings, "renewed") == [("active", ten, JANUARY, fourth), ("active", twelve, fourth, None)]
+    assert versions(settings, "future")[1:] == [("active", eleven, second, fourth), ("active", twelve, fourth, None)]
     assert versions(settings, "forgotten")[1:] == [("active", eleven, second, fourth), ("active", twelve, fourth, None)]
     assert versions(settings, "deleted") == [("active", ten, JANUARY, fourth), ("active", twelve, fourth, None)]

@@ -19,6 +19,6 @@ select
     garages.stripe_account_id,
     garages.garage_region,
     garages.created_at as garage_created_at,
-    coalesce(currencies.currency, '{{ var("reporting_currency") }}') as currency
+    coalesce(currencies.currency, '{{ reporting_currency() }}') as currency
 from garages
 left join currencies on garages.garage_id = currencies.garage_id

@@ -68,7 +68,9 @@ hours as (
 )
 
 select
-    {{ dbt_utils.generate_surrogate_key(['hours.garage_id', 'hours.occupancy_date', 'hours.element_index']) }} as occupancy_id,
+    {{ dbt_utils.generate_surrogate_key(
+        ['hours.garage_id', day_key('hours.occupancy_date'), 'hours.element_index']
+    ) }} as occupancy_id,
     hours.garage_id,
     hours.occupancy_date,
     hours.element_index as hour,

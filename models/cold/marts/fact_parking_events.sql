@@ -34,19 +34,9 @@ users as (
 {% if is_incremental() %}
 ,
 
-outdated as (
+stored as (
 
-    select stored.parking_id
-    from {{ this }} as stored
-    inner join parking_events on stored.parking_id = parking_events.parking_id
-    left join garages on stored.garage_id = garages.garage_id
-    left join users on stored.user_id = users.user_id
-    where
-        stored.garage_name is distinct from garages.garage_name
-        or stored.first_name is distinct from users.first_name
-        or stored.last_name is distinct from users.last_name
-        or stored.parking_date is distinct from parking_events.parking_date
-        or stored.hour_of_day is distinct from parking_events.hour_of_day
+    select * from {{ this }}
 
 )
 {% endif %}
@@ -71,9 +61,12 @@ from parking_events
 left join garages on parking_events.garage_id = garages.garage_id
 left join users on parking_events.user_id = users.user_id
 {% if is_incremental() %}
-where parking_events._fivetran_synced > (
-        select coalesce(max(stored._fivetran_synced), cast('1970-01-01' as {{ type_naive_timestamp() }}))
-        from {{ this }} as stored
-    )
-    or parking_events.parking_id in (select outdated.parking_id from outdated)
+left join stored on parking_events.parking_id = stored.parking_id
+where stored.parking_id is null
+    or stored._fivetran_synced is distinct from parking_events._fivetran_synced
+    or stored.garage_name is distinct from garages.garage_name
+    or stored.first_name is distinct from users.first_name
+    or stored.last_name is distinct from users.last_name
+    or stored.parking_date is distinct from parking_events.parking_date
+    or stored.hour_of_day is distinct from parking_events.hour_of_day
 {% endif %}

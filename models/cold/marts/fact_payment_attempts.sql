@@ -1,6 +1,6 @@
--- Grain: payment attempt, whatever became of it. Incremental: rows the loader brought since the last build, rows
+-- Grain: payment attempt, whatever became of it. Incremental: rows the loader has brought or written again, rows
 -- whose garage, customer or pass is called otherwise by now, and rows computed with another fee rate or reporting
--- zone; what the source deleted goes first.
+-- zone; what the source deleted goes first. Row by row and not by the latest load, for a loader's times may be late.
 {{ config(
     materialized='incremental',
     unique_key='payment_id',
@@ -35,18 +35,9 @@ subscriptions as (
 {% if is_incremental() %}
 ,
 
-outdated as (
+stored as (
 
-    select stored.payment_id
-    from {{ this }} as stored
-    left join garages on stored.garage_id = garages.garage_id
-    left join subscriptions on stored.subscription_id = subscriptions.subscription_id
-    where stored.garage_name is distinct from garages.garage_name
-        or stored.user_id is distinct from subscriptions.user_id
-        or stored.user_email is distinct from subscriptions.email
-        or stored.pass_name is distinct from subscriptions.pass_name
-        or stored.platform_fee is distinct from {{ platform_fee('stored.gross_amount') }}
-        or stored.payment_date_day is distinct from cast({{ to_reporting_time('stored.payment_date') }} as date)
+    select * from {{ this }}
 
 )
 {% endif %}
@@ -78,9 +69,13 @@ from payments
 left join garages on payments.garage_id = garages.garage_id
 left join subscriptions on payments.subscription_id = subscriptions.subscription_id
 {% if is_incremental() %}
-where payments._fivetran_synced > (
-        select coalesce(max(stored._fivetran_synced), cast('1970-01-01' as {{ type_naive_timestamp() }}))
-        from {{ this }} as stored
-    )
-    or payments.payment_id in (select outdated.payment_id from outdated)
+left join stored on payments.payment_id = stored.payment_id
+where stored.payment_id is null
+    or stored._fivetran_synced is distinct from payments._fivetran_synced
+    or stored.garage_name is distinct from garages.garage_name
+    or stored.user_id is distinct from subscriptions.user_id
+    or stored.user_email is distinct from subscriptions.email
+    or stored.pass_name is distinct from subscriptions.pass_name
+    or stored.platform_fee is distinct from {{ platform_fee('stored.gross_amount') }}
+    or stored.payment_date_day is distinct from cast({{ to_reporting_time('stored.payment_date') }} as date)
 {% endif %}

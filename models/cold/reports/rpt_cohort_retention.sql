@@ -40,19 +40,32 @@ members as (
 
 ),
 
+-- a subscription counts in the month it was created, by the amount it had at that month's end
+first_subscriptions as (
+
+    select
+        garage_id,
+        user_id,
+        month,
+        monthly_amount
+    from {{ ref('int_subscription_months') }}
+    where is_new = 1
+
+),
+
 cohorts as (
 
     select
         members.garage_id,
         members.cohort_start,
         count(distinct members.user_id) as cohort_size,
-        sum(subscriptions.monthly_amount) as cohort_value
+        sum(first_subscriptions.monthly_amount) as cohort_value
     from members
-    inner join subscriptions
+    inner join first_subscriptions
         on
-            members.garage_id = subscriptions.garage_id
-            and members.user_id = subscriptions.user_id
-            and members.cohort_start = subscriptions.first_month
+            members.garage_id = first_subscriptions.garage_id
+            and members.user_id = first_subscriptions.user_id
+            and members.cohort_start = first_subscriptions.month
     group by members.garage_id, members.cohort_start
 
 ),

@@ -2,14 +2,14 @@
 with garage_months as (
 
     select * from {{ ref('rpt_garage_monthly_pl') }}
-    where currency = '{{ var("reporting_currency") }}'
+    where currency = '{{ reporting_currency() }}'
 
 ),
 
 subscription_months as (
 
     select * from {{ ref('int_subscription_months') }}
-    where currency = '{{ var("reporting_currency") }}'
+    where currency = '{{ reporting_currency() }}'
 
 ),
 

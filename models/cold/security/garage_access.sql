@@ -1,7 +1,11 @@
--- Grain: user and garage they may see: the garages they administer, all of them for a super admin.
+-- Grain: user and garage they may see: the garages they administer, all of them for a super admin. An address that two
+-- users have, however they write it, names neither.
 with users as (
 
-    select * from {{ ref('stg_users') }}
+    select
+        *,
+        count(*) over (partition by email) as users_of_email
+    from {{ ref('stg_users') }}
 
 ),
 
@@ -13,7 +17,7 @@ garage_admins as (
 
 garages as (
 
-    select * from {{ ref('dim_garages') }}
+    select * from {{ ref('stg_garages') }}
 
 ),
 
@@ -33,12 +37,21 @@ access as (
     cross join garages
     where users.role = 'super_admin'
 
+),
+
+named_users as (
+
+    select
+        user_id,
+        case when users_of_email = 1 and email like '%@%' then email end as email
+    from users
+
 )
 
 select
     access.user_id,
     access.garage_id,
-    users.email,
-    upper(users.email) as login_name
+    named_users.email,
+    upper(named_users.email) as login_name
 from access
-inner join users on access.user_id = users.user_id
+inner join named_users on access.user_id = named_users.user_id

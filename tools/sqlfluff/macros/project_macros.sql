@@ -6,6 +6,7 @@
 {% macro type_naive_timestamp() %}timestamp{% endmacro %}
 {% macro to_reporting_time(value) %}local_time({{ value }}){% endmacro %}
 {% macro month_start(value) %}cast(date_trunc('month', {{ value }}) as date){% endmacro %}
+{% macro day_key(value) %}day_key({{ value }}){% endmacro %}
 {% macro month_key(value) %}month_key({{ value }}){% endmacro %}
 {% macro iso_weekday(value) %}iso_weekday({{ value }}){% endmacro %}
 {% macro iso_week(value) %}iso_week({{ value }}){% endmacro %}
@@ -21,4 +22,5 @@
 {% macro is_reader(access) %}{{ access }}.login_name = 'reader'{% endmacro %}
 {% macro sees_all_garages() %}false{% endmacro %}
 {% macro state_changed_at() %}coalesce(updated_at, known_at){% endmacro %}
-{% macro known_states(key) %}select {{ key }}, max(dbt_valid_from) as known_at from snapshots group by {{ key }}{% endmacro %}
+{% macro known_states(key) %}select {{ key }}, known_at, seen_at from snapshots{% endmacro %}
+{% macro reporting_currency() %}usd{% endmacro %}
