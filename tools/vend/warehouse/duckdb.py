@@ -24,6 +24,8 @@ MEMORY = "100MB"
 THREADS = 2
 # A merge keeps what it overwrites in memory until it commits, which a big one cannot afford.
 MERGE_ROWS = 100_000
+REBUILD_ROWS = 1_000_000
+DRAFT = "__new"
 # Keys of this many rows fit a join in MEMORY.
 JOIN_ROWS = 500_000
 # Another loader may leave the mark empty.
@@ -265,8 +267,10 @@ class DuckDB:
         watermark = entry.watermark
         inserted = updated = deleted = 0
         if batch.rows:
-            anew = entry.mode == "full" or batch.rows > MERGE_ROWS
-            inserted, updated = self._merge(table, batch, entry.started_at, anew)
+            if entry.mode == "full" or batch.rows > REBUILD_ROWS:
+                inserted, updated = self._rebuild(table, batch, entry.started_at)
+            else:
+                inserted, updated = self._merge(table, batch, entry.started_at, batch.rows > MERGE_ROWS)
             if table.cursor is not None:
                 seen = self._all(f"select max({_quoted(table.cursor)}) from {_parquet(batch)}")[0][0]
                 watermark = max((at for at in (watermark, seen) if at is not None), default=None)
@@ -332,6 +336,27 @@ class DuckDB:
                 )
             )
         return batch.rows - updated, updated
+
+    def _rebuild(self, table: Table, batch: Batch, stamp: datetime) -> tuple[int, int]:
+        """(rows inserted, rows updated). A new table of the batch and of the rows whose key is not in it takes the
+        place of the old one, for what a transaction deletes it keeps in memory."""
+        old, files, key = _raw(table), _parquet(batch), _key(table)
+        draft = f"raw.{_quoted(table.name + DRAFT)}"
+        columns = ", ".join(_quoted(name) for name in table.names)
+        before = int(self._all(f"select count(*) from {old}")[0][0])
+        self._connection.execute(f"create table {draft} as from {old} limit 0")
+        with self._named(table, batch):
+            self._connection.execute(
+                f"insert into {draft} ({columns}, {SYNCED}, {DELETED})"
+                f" select {columns}, {_literal(stamp)}, false from {files}"
+            )
+        kept = 0
+        for part in _parts(key, batch.rows) if before else []:
+            alone = f"{part} and {key} not in (select {key} from {files} where {part})"
+            kept += int(self._all(f"insert into {draft} from {old} where {alone}")[0][0])
+        self._connection.execute(f"drop table {old}")
+        self._connection.execute(f"alter table {draft} rename to {_quoted(table.name)}")
+        return max(batch.rows - before + kept, 0), before - kept
 
     @contextmanager
     def _named(self, table: Table, batch: Batch) -> Iterator[None]:
