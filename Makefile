@@ -1,6 +1,6 @@
 # make with no argument explains itself.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint snowflake-check format lock clean
+.PHONY: help setup demo test faults lint snowflake-check format lock clean
 
 # the newest Python that dbt supports, or the one named by PYTHON=…
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
@@ -29,6 +29,9 @@ demo: setup ## the whole warehouse on this machine, with figures, in a few minut
 
 test: setup ## every test: Python, dbt on both sides, on real servers
 	.venv/bin/python -m pytest
+
+faults: setup ## the whole fault suite, on every Postgres found, with its counts
+	VEND_FAULTS=all .venv/bin/python -m pytest tools/tests/faults
 
 lint: setup snowflake-check ## ruff, mypy, sqlfluff and the Snowflake check
 	.venv/bin/ruff check tools

@@ -129,3 +129,20 @@ def fill(connection: Connection, maker: Maker, numbers: range) -> None:
         for table in TABLES:
             for number in numbers:
                 insert(connection, table, maker.row(table, number))
+
+
+def disturb(connection: Connection, maker: Maker, numbers: range, fresh: int) -> None:
+    """In each table: some rows changed, some gone, some back, some new, beginning with the number `fresh`."""
+    dice = maker.dice
+    for table in TABLES:
+        with connection.transaction():
+            for number in numbers:
+                match dice.randrange(20):
+                    case 0 | 1 | 2:
+                        update(connection, table, maker.row(table, number))
+                    case 3:
+                        delete(connection, table, number)
+                    case 4:
+                        insert(connection, table, maker.row(table, number))
+            for number in range(fresh, fresh + dice.randrange(5)):
+                insert(connection, table, maker.row(table, number))

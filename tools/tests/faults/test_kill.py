@@ -20,23 +20,6 @@ from faults.victim import Victim
 RANDOM_KILLS = 240 if ALL else 8
 
 
-def disturb(site: Site, maker: Maker, numbers: range, fresh: int) -> None:
-    """In each table: some rows changed, some gone, some back, some new, beginning with the number `fresh`."""
-    dice = maker.dice
-    for table in TABLES:
-        with site.connection.transaction():
-            for number in numbers:
-                match dice.randrange(20):
-                    case 0 | 1 | 2:
-                        rows.update(site.connection, table, maker.row(table, number))
-                    case 3:
-                        rows.delete(site.connection, table, number)
-                    case 4:
-                        rows.insert(site.connection, table, maker.row(table, number))
-            for number in range(fresh, fresh + dice.randrange(5)):
-                rows.insert(site.connection, table, maker.row(table, number))
-
-
 @pytest.mark.kind("killed at a step")
 @pytest.mark.parametrize("scenario", ["first", "incremental", "full refresh"])
 def test_killed_at_each_step(site: Site, scenario: str) -> None:
@@ -47,7 +30,7 @@ def test_killed_at_each_step(site: Site, scenario: str) -> None:
     before: dict[str, checker.Side] = {}
     if scenario != "first":
         site.sync()
-        disturb(site, maker, range(20), 100)
+        rows.disturb(site.connection, maker, range(20), 100)
         before = checker.raw(site.file)
     after = checker.source(site.connection)
     begun = site.settings.home.with_name("begun")
@@ -79,7 +62,7 @@ def test_killed_at_random_moments(site: Site) -> None:
     dice, killed = random.Random(), 0
     for fresh in itertools.count(1000, 10):
         before = checker.raw(site.file)
-        disturb(site, maker, numbers, fresh)
+        rows.disturb(site.connection, maker, numbers, fresh)
         victim = Victim(site.settings, site.dsn, {"full_refresh": dice.random() < 0.3}).go()
         victim.kill_after(dice.uniform(0, span))
         outcome, errors = victim.outcome()
@@ -134,7 +117,7 @@ def test_a_warehouse_restored_from_a_backup(site: Site) -> None:
     backup = site.file.with_name("backup")
     shutil.copy(site.file, backup)
     for fresh in range(100, 200, 20):
-        disturb(site, maker, range(30), fresh)
+        rows.disturb(site.connection, maker, range(30), fresh)
         site.sync_and_check()
         shutil.copy(backup, site.file)
         site.sync_and_check(cases=len(TABLES))

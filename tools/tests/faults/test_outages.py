@@ -22,7 +22,6 @@ from psycopg import conninfo
 from faults import checker, rows
 from faults.conftest import ALL, Site
 from faults.rows import Maker
-from faults.test_kill import disturb
 from faults.victim import Steps, Victim, wrapped
 from vend.errors import VendError
 from vend.sync import sync
@@ -35,7 +34,7 @@ def prepared(site: Site, seed: int, numbers: range) -> dict[str, checker.Side]:
     maker = Maker(site.connection, seed)
     rows.fill(site.connection, maker, numbers)
     site.sync_and_check()
-    disturb(site, maker, numbers, 10_000)
+    rows.disturb(site.connection, maker, numbers, 10_000)
     return checker.raw(site.file)
 
 
@@ -80,7 +79,7 @@ def test_disk_full(site: Site, tmp_path: Path) -> None:
             failures += failed
             site.check_untorn(before, checker.source(site.connection))
             site.sync_and_check(cases=failed)
-            disturb(site, Maker(site.connection, fresh), numbers, 20_000 + 10 * fresh)
+            rows.disturb(site.connection, Maker(site.connection, fresh), numbers, 20_000 + 10 * fresh)
         assert failures
 
 
