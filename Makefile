@@ -1,6 +1,6 @@
 # make with no argument explains itself.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint snowflake-check catalog-check bench format lock clean
+.PHONY: help setup demo test faults lint snowflake-check catalog-check bench format lock clean
 
 # the newest Python that dbt supports, or the one named by PYTHON=…
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
@@ -30,6 +30,9 @@ demo: setup ## the whole warehouse on this machine, with figures, in a few minut
 
 test: setup ## every test: Python, dbt on both sides, on real servers
 	.venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+
+faults: setup ## the whole fault suite, on every Postgres found, with its counts
+	VEND_FAULTS=all .venv/bin/python -m pytest tools/tests/faults
 
 lint: setup snowflake-check catalog-check ## ruff, mypy, sqlfluff, the Snowflake check and the catalog's rules
 	.venv/bin/ruff check tools

@@ -75,8 +75,9 @@ def connect(dsn: str, variable: str = "VEND_POSTGRES_DSN", *, autocommit: bool =
             f"Postgres {version} at {where(dsn)} is too old: version 13 or later is needed, "
             "for sync relies on pg_current_snapshot(). Upgrade the server or point at a newer replica."
         )
-    connection.execute("set timezone to 'UTC'")
-    connection.execute("set datestyle to 'ISO, YMD'")
+    with explained("Postgres cannot be used", dsn):
+        connection.execute("set timezone to 'UTC'")
+        connection.execute("set datestyle to 'ISO, YMD'")
     connection.autocommit = autocommit
     return connection
 
