@@ -354,7 +354,7 @@ def test_a_report_is_added_as_the_page_says(
     for folder in ("tools/tests", "tools/dbt_packages"):
         shutil.copytree(PROJECT / folder, project / folder, ignore=shutil.ignore_patterns("__pycache__"))
     page = (PROJECT / "docs" / "adding-a-report.md").read_text()
-    assert follow(page, project) == page.count("```") // 2 - 2
+    assert follow(page, project) == page.count("```") // 2 - 3
     manifest = catalog_check.parse(project, "cold")
     assert catalog_check.bounced(project, "cold") + catalog_check.objections(project, manifest) == []
     for name in ("test_demo.py", "test_figures.py"):
