@@ -18,7 +18,7 @@ from faults.conftest import ALL, COUNTS, Site
 from faults.rows import Maker
 
 KIND = "sequences of a state machine against a dict"
-SEQUENCES = 1200 if ALL else 20
+SEQUENCES = 1000 if ALL else 15
 # One with a cursor, one with money, one with neither.
 NAMES = ("users", "payments", "parked")
 

@@ -165,7 +165,7 @@ def test_connection_cut(each_site: Site, full: bool) -> None:
     shutil.copytree(site.settings.home, begun)
     with Cut(site.dsn, 1 << 40, False) as whole:
         assert sync(site.settings, whole.dsn, full_refresh=full).ok
-    pieces = 30 if ALL else 5
+    pieces = 12 if ALL else 4
     for piece in range(pieces):
         shutil.rmtree(site.settings.home)
         shutil.copytree(begun, site.settings.home)
