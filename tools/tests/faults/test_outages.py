@@ -64,10 +64,10 @@ def test_disk_full(site: Site, tmp_path: Path) -> None:
     """With less and less left, in pages, until the sync has none; then there is room again."""
     with small_disk(tmp_path / "disk") as disk:
         site = site.with_home(disk / "home")
-        numbers = range(1500)
+        numbers = range(500)
         prepared(site, 20, numbers)
         failures = 0
-        steps = range(0, 2400, 80 if ALL else 600)
+        steps = range(0, 1200, 40 if ALL else 400)
         for fresh, left in enumerate(steps):
             before = checker.raw(site.file)
             ballast = disk / "ballast"
