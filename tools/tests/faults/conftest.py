@@ -7,8 +7,9 @@ import shutil
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -113,32 +114,26 @@ def _kind(request: pytest.FixtureRequest) -> str:
     return str(marker.args[0])
 
 
-@contextmanager
-def _server(version: str) -> Iterator[str]:
-    if version == GIVEN:
-        yield os.environ["VEND_TEST_POSTGRES_DSN"]
-        return
-    with servers.started(servers.found()[version]) as dsn:
-        yield dsn
-
-
-@pytest.fixture(scope="session", params=VERSIONS if ALL else [HERE])
-def each_server(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Every Postgres there is; without VEND_FAULTS=all the first."""
-    with _server(request.param) as dsn:
-        yield dsn
-
-
 @pytest.fixture(scope="session")
-def first_server() -> Iterator[str]:
-    with _server(HERE) as dsn:
-        yield dsn
+def servers_running() -> Iterator[Callable[[str], str]]:
+    """Call it with a version for the DSN of its server, started when first asked for."""
+    with ExitStack() as stack:
+        yield cache(lambda version: stack.enter_context(servers.started(servers.found()[version])))
+
+
+@pytest.fixture(params=VERSIONS if ALL else [HERE], scope="session")
+def each_server(servers_running: Callable[[str], str], request: pytest.FixtureRequest) -> str:
+    """Every Postgres there is; without VEND_FAULTS=all the first."""
+    return os.environ["VEND_TEST_POSTGRES_DSN"] if request.param == GIVEN else servers_running(request.param)
 
 
 @pytest.fixture
-def site(first_server: str, home: Callable[..., Settings], request: pytest.FixtureRequest) -> Iterator[Site]:
-    """For what does not depend on the version."""
-    with _site(first_server, home(), _kind(request)) as made:
+def site(
+    servers_running: Callable[[str], str], home: Callable[..., Settings], request: pytest.FixtureRequest
+) -> Iterator[Site]:
+    """For what does not depend on the version: on the first Postgres."""
+    server = os.environ["VEND_TEST_POSTGRES_DSN"] if HERE == GIVEN else servers_running(HERE)
+    with _site(server, home(), _kind(request)) as made:
         yield made
 
 

@@ -17,7 +17,7 @@ from faults.conftest import ALL, Site
 from faults.rows import Maker
 from faults.victim import Victim
 
-RANDOM_KILLS = 240 if ALL else 8
+RANDOM_KILLS = 220 if ALL else 5
 
 
 @pytest.mark.kind("killed at a step")
@@ -36,7 +36,7 @@ def test_killed_at_each_step(site: Site, scenario: str) -> None:
     begun = site.settings.home.with_name("begun")
     shutil.copytree(site.settings.home, begun)
     options: dict[str, Any] = {"full_refresh": True} if scenario == "full refresh" else {}
-    for at in itertools.count(1 if ALL else 7, 1 if ALL else 37):
+    for at in itertools.count(1 if ALL else 7, 1 if ALL else 50):
         shutil.rmtree(site.settings.home)
         shutil.copytree(begun, site.settings.home)
         outcome, errors = Victim(site.settings, site.dsn, options, at).go().outcome()

@@ -18,7 +18,7 @@ from faults.conftest import ALL, COUNTS, Site
 from faults.rows import Maker
 
 KIND = "sequences of a state machine against a dict"
-SEQUENCES = 1200 if ALL else 20
+SEQUENCES = 1000 if ALL else 15
 # One with a cursor, one with money, one with neither.
 NAMES = ("users", "payments", "parked")
 
@@ -46,10 +46,15 @@ class Life(RuleBasedStateMachine):
         self.pending: dict[Key, rows.Row | None] = {}
         self.session = psycopg.connect(self.site.dsn)
 
-    @initialize()
-    def empty(self) -> None:
-        for table in NAMES:
-            self.site.connection.execute(f"delete from {table}")  # type: ignore[call-overload]
+    @initialize(seed=seeds)
+    def begin(self, seed: int) -> None:
+        """The rows of the life before go, and some are there at once."""
+        with self.site.connection.transaction():
+            for table in NAMES:
+                self.site.connection.execute(f"delete from {table}")  # type: ignore[call-overload]
+                for number in range(3):
+                    self.committed[table, number] = self.row(table, number, seed + number)
+                    rows.insert(self.site.connection, table, self.committed[table, number])
 
     def row(self, table: str, number: int, seed: int) -> rows.Row:
         self.makers.dice.seed(seed)

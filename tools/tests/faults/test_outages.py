@@ -64,10 +64,10 @@ def test_disk_full(site: Site, tmp_path: Path) -> None:
     """With less and less left, in pages, until the sync has none; then there is room again."""
     with small_disk(tmp_path / "disk") as disk:
         site = site.with_home(disk / "home")
-        numbers = range(1500)
+        numbers = range(500)
         prepared(site, 20, numbers)
         failures = 0
-        steps = range(0, 2400, 80 if ALL else 600)
+        steps = range(0, 1200, 40 if ALL else 400)
         for fresh, left in enumerate(steps):
             before = checker.raw(site.file)
             ballast = disk / "ballast"
@@ -165,7 +165,7 @@ def test_connection_cut(each_site: Site, full: bool) -> None:
     shutil.copytree(site.settings.home, begun)
     with Cut(site.dsn, 1 << 40, False) as whole:
         assert sync(site.settings, whole.dsn, full_refresh=full).ok
-    pieces = 30 if ALL else 5
+    pieces = 12 if ALL else 4
     for piece in range(pieces):
         shutil.rmtree(site.settings.home)
         shutil.copytree(begun, site.settings.home)
