@@ -404,6 +404,8 @@ def digest(row: Row) -> int:
                 return f"{value:%Y-%m-%d %H:%M:%S.%f}"
             case "date":
                 return str(value.isoformat())
+            case "varchar":
+                return str(value).replace("\\", "\\\\").replace("|", "\\|")
         return str(value)
 
     return low60("|".join(text(column) for column in THINGS.columns if column.type != "json"))

@@ -35,6 +35,12 @@ _HERE = Path(__file__).parent
 _CHECK = (_HERE / "extract_check.sql").read_text(encoding="utf-8")
 _RELATIONS = (_HERE / "extract_relations.sql").read_text(encoding="utf-8")
 _SNAPSHOT = (_HERE / "extract_snapshot.sql").read_text(encoding="utf-8")
+# What decides how values read as text, in the transaction itself: a role may have its own, and a pooler may hand it to
+# another session than the one that was set up.
+_PLAIN = (
+    "set local timezone = 'UTC'; set local datestyle = 'ISO, YMD'; set local intervalstyle = 'postgres';"
+    " set local bytea_output = 'hex'; set local extra_float_digits = 1; set local row_security = off"
+)
 _FLUSHED = (_HERE / "extract_flushed.sql").read_text(encoding="utf-8")
 
 
@@ -50,14 +56,14 @@ class Relation:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """identity: cluster, timeline and database, None where not permitted to ask.
+    """identity: cluster and timeline, where permitted to ask, database, and when the server was started.
     xmin, xmax: 64-bit transaction ids. Every row written by one below xmin is decided and visible, or gone;
     every row visible was written by one below xmax.
     name: by which a second connection may read from the same snapshot, None where the source gives none.
     wal: how far the source had written its log by then, None for a standby, which has only what is on disk.
     relations: what there is of the tables asked for. refused: why a table cannot be read, in a sentence."""
 
-    identity: str | None
+    identity: str
     xmin: int
     xmax: int
     name: str | None = None
@@ -148,6 +154,7 @@ def snapshot(connection: Connection, dsn: str, tables: Sequence[Table] = ()) -> 
     """The one read-only transaction of a run, with its snapshot taken."""
     with postgres.explained("The source cannot be read", dsn):
         connection.execute("begin transaction isolation level repeatable read, read only")
+        connection.execute(_PLAIN)
     try:
         # Before the snapshot: to one taken earlier, a table that was rewritten or truncated since looks empty.
         refused = {table.name: why for table in tables if (why := _locked(connection, table, dsn))}
@@ -174,11 +181,14 @@ def _taken(connection: Connection, tables: Sequence[Table], refused: Mapping[str
         "select pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint,"
         " case when not pg_is_in_recovery() then pg_current_wal_insert_lsn()::text end,"
         " has_function_privilege('pg_control_system()', 'execute')"
-        " and has_function_privilege('pg_control_checkpoint()', 'execute')"
+        " and has_function_privilege('pg_control_checkpoint()', 'execute'),"
+        # A copy of the data folder and one put back from a backup are the same to the line of history, but not to this.
+        " concat((select oid from pg_catalog.pg_database where datname = current_database()), '/',"
+        " (extract(epoch from pg_postmaster_start_time()) * 1000000)::bigint)"
         " from pg_current_snapshot() as s"
     ).fetchone()
     assert row is not None
-    xmin, xmax, wal, allowed = row
+    xmin, xmax, wal, allowed, place = row
     shared = connection.execute("select pg_export_snapshot()").fetchone()
     assert shared is not None
     told = connection.execute(_SNAPSHOT).fetchone() if allowed else None
@@ -187,7 +197,7 @@ def _taken(connection: Connection, tables: Sequence[Table], refused: Mapping[str
         name: Relation(dict(zip(names, types, strict=True)), tuple(parts), shape)
         for name, names, types, parts, shape in found
     }
-    return Snapshot(told[0] if told else None, xmin, xmax, shared[0], wal, relations, refused)
+    return Snapshot(f"{told[0] if told else '?'}/{place}", xmin, xmax, shared[0], wal, relations, refused)
 
 
 @contextmanager
@@ -212,6 +222,7 @@ def beside(dsn: str, now: Snapshot, variable: str) -> Iterator[Connection | None
                 second.execute("select pg_current_xact_id()")
             second.execute("begin transaction isolation level repeatable read, read only")
             second.execute(sql.SQL("set transaction snapshot {}").format(sql.Literal(now.name)))
+            second.execute(_PLAIN)
         except errors.Error:
             yield None
             return

@@ -1,7 +1,7 @@
 -- The relations as the snapshot sees them.
 -- parts: what rows can come from: the table itself, its partitions and children; of a view also its definition.
 -- shape: changes where a column's values may be others without a row having been written: a column added, dropped or
--- renamed, a label of an enum renamed, the expression of a generated column replaced.
+-- renamed, of another type, a label of an enum renamed, the expression of a generated column replaced.
 with recursive relation as (
     select
         c.oid,
@@ -57,7 +57,7 @@ select
         else array(select tree.member::text from tree where tree.root = r.oid order by tree.member)
     end,
     (
-        select left(md5(string_agg(concat_ws(':', a.attnum, a.name, a.labels, a.generated), ';' order by a.attnum)), 12)
+        select left(md5(string_agg(concat_ws(':', a.attnum, a.name, a.type, a.labels, a.generated), ';' order by a.attnum)), 12)
         from attribute as a
         where a.attrelid = r.oid
     )

@@ -53,7 +53,7 @@ class Difference:
 @dataclass(frozen=True)
 class TableResult:
     """status: equal, differs, repaired or error. source_rows and raw_rows: live rows of both. pending: rows that
-    changed in the source since the last sync, which were left out."""
+    may have changed in the source since the last sync, which were left out."""
 
     table: str
     status: str
@@ -133,6 +133,11 @@ def _table(source: Source, target: Warehouse, last: Entry | None, entry: Entry |
         result = _compared(source, target, last)
         if entry is not None and result.differences:
             _repair(source, target, entry, result.differences)
+            if left := _compared(source, target, last).differences:
+                raise VendError(
+                    f"{len(left):,} rows of {name} still differ after the repair, {left[0].key} among them. "
+                    f"Run `vend sync {name} --full-refresh`."
+                )
             result = replace(result, status="repaired")
     except Exception as error:
         sentence = extract.failure(error, name, source.dsn)
@@ -273,8 +278,15 @@ class _Sides:
         return extract.text(Column(self.table.key, self.table.type_of(self.table.key)), self.fitted.origin)
 
     def _digest(self, columns: Sequence[Column]) -> sql.Composable:
-        texts = [sql.SQL("coalesce({}, '\\N')").format(extract.text(column, self.fitted.origin)) for column in columns]
+        texts = [sql.SQL("coalesce({}, '\\N')").format(self._told_apart(column)) for column in columns]
         return extract.hashed(self.source.connection, sql.SQL(" || '|' || ").join(texts))
+
+    def _told_apart(self, column: Column) -> sql.Composable:
+        """Its text, with backslash and bar marked, so that no text looks like two columns or like NULL."""
+        plain = extract.text(column, self.fitted.origin)
+        if column.type not in ("varchar", "json"):
+            return plain
+        return sql.SQL("replace(replace({}, chr(92), chr(92) || chr(92)), '|', chr(92) || '|')").format(plain)
 
     def _within(self, prefixes: Sequence[str] | None) -> sql.Composable | None:
         if prefixes is None:
@@ -350,7 +362,10 @@ def _verdict(result: Result) -> str:
     """What it comes to, and what to do."""
     lines = []
     if waiting := sum(table.pending or 0 for table in result.tables):
-        lines.append(f"{waiting:,} rows changed in the source since the last sync and were left out: `vend sync`.")
+        lines.append(
+            f"{waiting:,} rows may have changed in the source since the last sync and were left out: run `vend sync` "
+            "first. If they stay, an old transaction is open or prepared in the source."
+        )
     if differing := [table.table for table in result.tables if table.status == "differs"]:
         lines.append(
             "RAW differs from the source. A row that is only in RAW may have been deleted since the last sync: "
@@ -358,7 +373,8 @@ def _verdict(result: Result) -> str:
         )
     if result.ok:
         repaired = any(table.status == "repaired" for table in result.tables)
-        lines.append("RAW is repaired." if repaired else "RAW equals the source.")
+        equal = "Every other row of RAW equals the source's." if waiting else "RAW equals the source."
+        lines.append("RAW is repaired." if repaired else equal)
     return "\n".join(lines) or "Not every table could be compared."
 
 

@@ -32,8 +32,6 @@ from vend.settings import Settings
 from vend.warehouse import Entry, Mismatch, Warehouse
 
 DRY_RUN = "dry-run"
-UNTOLD = "?"
-"""Stands in the ledger for a server that does not tell which it is."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +99,8 @@ def sync(
             ):
                 if any(_identity(entry)[0] != now.identity for entry in previous.values()):
                     say(
-                        "The source is another server or database than that of the last sync. Every row is read again, "
-                        "and rows that it does not have are marked as deleted in RAW."
+                        "The source is another server or database than that of the last sync, or was restarted since. "
+                        "Every row is read again, and rows that it does not have are marked as deleted in RAW."
                     )
                 results = []
                 local = settings.warehouse == "duckdb"
@@ -155,7 +153,7 @@ class Source:
     @property
     def identity(self) -> str:
         """What the ledger remembers of the source: server, shape of the table, parts its rows are in."""
-        return "/".join([self.now.identity or UNTOLD, self.relation.shape, ",".join(self.relation.parts)])
+        return "/".join([self.now.identity, self.relation.shape, ",".join(self.relation.parts)])
 
     def fit(self, target: Warehouse | None) -> Fit:
         return drift.fit(self.table, self.relation, target.columns(self.table) if target else None)
@@ -203,11 +201,11 @@ def pending(source: Source, last: Entry | None) -> sql.Composable | None:
     return extract.changed(table, now, last.watermark, last.xid_horizon, fresh)
 
 
-def _identity(entry: Entry) -> tuple[str | None, str, str]:
+def _identity(entry: Entry) -> tuple[str, str, str]:
     """(server, shape, parts) of a ledger row, as Source.identity wrote them."""
     text, _, parts = (entry.system_identifier or "").rpartition("/")
     server, _, shape = text.rpartition("/")
-    return None if server == UNTOLD else server, shape, parts
+    return server, shape, parts
 
 
 def _table(source: Source, target: Warehouse, entry: Entry, since: Entry | None, show: _Show) -> TableResult:
@@ -373,7 +371,7 @@ def after(latest: datetime | None) -> datetime:
 
 def stage_folder(settings: Settings) -> Path:
     """A folder for one run's files. Its name tells the warehouse, whose lock decides who may clean it up."""
-    warehouse_tag = f"{zlib.crc32(str(settings.duckdb_path).encode()):08x}"
+    warehouse_tag = f"{zlib.crc32(f'{settings.warehouse} {settings.duckdb_path} {settings.snowflake}'.encode()):08x}"
     return settings.home / "stage" / f"{warehouse_tag}-{secrets.token_hex(6)}"
 
 

@@ -8,7 +8,7 @@ alter table raw.things add column if not exists "NOTE" varchar;
 select count(*)
 from ops.vend_sync_rows_20240301t120000_000001_things as s
 left join raw.things as t
-    on s."ID" = t."ID" and not t._fivetran_deleted
+    on s."ID" = t."ID" and t._fivetran_deleted is distinct from true
 where t."ID" is null;
 
 -- begin
@@ -41,12 +41,12 @@ from ops.vend_sync_rows_20240301t120000_000001_things;
 -- checksum
 select coalesce(sum(bitand(md5_number_lower64("ID" || '|' || coalesce(to_char("UPDATED_AT", 'YYYY-MM-DD HH24:MI:SS.FF6'), '')), 1152921504606846975)), 0)
 from raw.things
-where _fivetran_synced = ? and not _fivetran_deleted;
+where _fivetran_synced = ? and _fivetran_deleted is distinct from true;
 
 -- checksum
 select coalesce(sum(bitand(md5_number_lower64("ID" || '|'), 1152921504606846975)), 0)
 from raw.things
-where _fivetran_synced = ? and not _fivetran_deleted;
+where _fivetran_synced = ? and _fivetran_deleted is distinct from true;
 
 -- columns
 select
@@ -207,9 +207,9 @@ create table if not exists raw.things (
 select
     left("ID", 2),
     count(*),
-    sum(bitand(md5_number_lower64(coalesce("ID", '\\N') || '|' || coalesce("NAME", '\\N') || '|' || coalesce("AMOUNT"::number(10, 2)::varchar, '\\N') || '|' || coalesce("SMALL"::number(10, 0)::varchar, '\\N') || '|' || coalesce("BIG"::number(19, 0)::varchar, '\\N') || '|' || coalesce("ACTIVE"::boolean::varchar, '\\N') || '|' || coalesce(to_char("DAY", 'YYYY-MM-DD'), '\\N') || '|' || coalesce("ORDER", '\\N') || '|' || coalesce(to_char("UPDATED_AT", 'YYYY-MM-DD HH24:MI:SS.FF6'), '\\N')), 1152921504606846975))
+    sum(bitand(md5_number_lower64(coalesce(replace(replace("ID", chr(92), chr(92) || chr(92)), '|', chr(92) || '|'), '\\N') || '|' || coalesce(replace(replace("NAME", chr(92), chr(92) || chr(92)), '|', chr(92) || '|'), '\\N') || '|' || coalesce("AMOUNT"::number(10, 2)::varchar, '\\N') || '|' || coalesce("SMALL"::number(10, 0)::varchar, '\\N') || '|' || coalesce("BIG"::number(19, 0)::varchar, '\\N') || '|' || coalesce("ACTIVE"::boolean::varchar, '\\N') || '|' || coalesce(to_char("DAY", 'YYYY-MM-DD'), '\\N') || '|' || coalesce(replace(replace("ORDER", chr(92), chr(92) || chr(92)), '|', chr(92) || '|'), '\\N') || '|' || coalesce(to_char("UPDATED_AT", 'YYYY-MM-DD HH24:MI:SS.FF6'), '\\N')), 1152921504606846975))
 from raw.things
-where not _fivetran_deleted
+where _fivetran_deleted is distinct from true
 group by 1;
 
 -- drop_table
@@ -227,7 +227,7 @@ set
     _fivetran_synced = ?,
     _fivetran_deleted = true
 where
-    not _fivetran_deleted
+    _fivetran_deleted is distinct from true
     and "ID" in (select value::varchar from table(flatten(input => parse_json(?))));
 
 -- has_ledger
@@ -281,7 +281,7 @@ where table_schema = 'OPS' and startswith(table_name, 'VEND_SYNC_');
 -- live
 select count(*)
 from raw.things
-where not _fivetran_deleted;
+where _fivetran_deleted is distinct from true;
 
 -- merge
 merge into raw.things as t
@@ -370,17 +370,17 @@ rollback;
 -- rows
 select
     "ID",
-    bitand(md5_number_lower64(coalesce("ID", '\\N') || '|' || coalesce("NAME", '\\N') || '|' || coalesce("AMOUNT"::number(10, 2)::varchar, '\\N') || '|' || coalesce("SMALL"::number(10, 0)::varchar, '\\N') || '|' || coalesce("BIG"::number(19, 0)::varchar, '\\N') || '|' || coalesce("ACTIVE"::boolean::varchar, '\\N') || '|' || coalesce(to_char("DAY", 'YYYY-MM-DD'), '\\N') || '|' || coalesce("ORDER", '\\N') || '|' || coalesce(to_char("UPDATED_AT", 'YYYY-MM-DD HH24:MI:SS.FF6'), '\\N')), 1152921504606846975)
+    bitand(md5_number_lower64(coalesce(replace(replace("ID", chr(92), chr(92) || chr(92)), '|', chr(92) || '|'), '\\N') || '|' || coalesce(replace(replace("NAME", chr(92), chr(92) || chr(92)), '|', chr(92) || '|'), '\\N') || '|' || coalesce("AMOUNT"::number(10, 2)::varchar, '\\N') || '|' || coalesce("SMALL"::number(10, 0)::varchar, '\\N') || '|' || coalesce("BIG"::number(19, 0)::varchar, '\\N') || '|' || coalesce("ACTIVE"::boolean::varchar, '\\N') || '|' || coalesce(to_char("DAY", 'YYYY-MM-DD'), '\\N') || '|' || coalesce(replace(replace("ORDER", chr(92), chr(92) || chr(92)), '|', chr(92) || '|'), '\\N') || '|' || coalesce(to_char("UPDATED_AT", 'YYYY-MM-DD HH24:MI:SS.FF6'), '\\N')), 1152921504606846975)
 from raw.things
-where not _fivetran_deleted
+where _fivetran_deleted is distinct from true
     and left("ID", 1) in (select value::varchar from table(flatten(input => parse_json(?))));
 
 -- rows
 select
     "ID",
-    bitand(md5_number_lower64(coalesce("ID", '\\N') || '|' || coalesce("NAME", '\\N') || '|' || coalesce("AMOUNT"::number(10, 2)::varchar, '\\N') || '|' || coalesce("SMALL"::number(10, 0)::varchar, '\\N') || '|' || coalesce("BIG"::number(19, 0)::varchar, '\\N') || '|' || coalesce("ACTIVE"::boolean::varchar, '\\N') || '|' || coalesce(to_char("DAY", 'YYYY-MM-DD'), '\\N') || '|' || coalesce("ORDER", '\\N') || '|' || coalesce(to_char("UPDATED_AT", 'YYYY-MM-DD HH24:MI:SS.FF6'), '\\N')), 1152921504606846975)
+    bitand(md5_number_lower64(coalesce(replace(replace("ID", chr(92), chr(92) || chr(92)), '|', chr(92) || '|'), '\\N') || '|' || coalesce(replace(replace("NAME", chr(92), chr(92) || chr(92)), '|', chr(92) || '|'), '\\N') || '|' || coalesce("AMOUNT"::number(10, 2)::varchar, '\\N') || '|' || coalesce("SMALL"::number(10, 0)::varchar, '\\N') || '|' || coalesce("BIG"::number(19, 0)::varchar, '\\N') || '|' || coalesce("ACTIVE"::boolean::varchar, '\\N') || '|' || coalesce(to_char("DAY", 'YYYY-MM-DD'), '\\N') || '|' || coalesce(replace(replace("ORDER", chr(92), chr(92) || chr(92)), '|', chr(92) || '|'), '\\N') || '|' || coalesce(to_char("UPDATED_AT", 'YYYY-MM-DD HH24:MI:SS.FF6'), '\\N')), 1152921504606846975)
 from raw.things
-where not _fivetran_deleted
+where _fivetran_deleted is distinct from true
     and left("ID", 2) in (select value::varchar from table(flatten(input => parse_json(?))));
 
 -- schemas
@@ -397,7 +397,7 @@ set
     _fivetran_synced = ?,
     _fivetran_deleted = true
 where
-    not _fivetran_deleted
+    _fivetran_deleted is distinct from true
     and "ID" not in (select "ID" from ops.vend_sync_keys_20240301t120000_000001_things);
 
 -- vanished
@@ -406,7 +406,7 @@ set
     _fivetran_synced = ?,
     _fivetran_deleted = true
 where
-    not _fivetran_deleted
+    _fivetran_deleted is distinct from true
     and "ID" not in (select "ID" from ops.vend_sync_rows_20240301t120000_000001_things);
 
 -- widen_column

@@ -559,7 +559,10 @@ def _text(column: Column) -> str:
         name = _timestamp(name)
     elif column.type == "date":
         name = f"to_char({name}, 'YYYY-MM-DD')"
-    elif column.type != "varchar":
+    elif column.type == "varchar":
+        # no text may look like two columns or like NULL
+        name = f"replace(replace({name}, chr(92), chr(92) || chr(92)), '|', chr(92) || '|')"
+    else:
         name = f"{name}::{_native(column.type)}::varchar"
     return f"coalesce({name}, '\\\\N')"
 

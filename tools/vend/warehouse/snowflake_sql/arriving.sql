@@ -2,5 +2,5 @@
 select count(*)
 from ops.{name} as s
 left join raw.{table} as t
-    on s.{key} = t.{key} and not t._fivetran_deleted
+    on s.{key} = t.{key} and t._fivetran_deleted is distinct from true
 where t.{key} is null

@@ -3,5 +3,5 @@ select
     count(*),
     sum(bitand(md5_number_lower64({text}), 1152921504606846975))
 from raw.{table}
-where not _fivetran_deleted{among}
+where _fivetran_deleted is distinct from true{among}
 group by 1

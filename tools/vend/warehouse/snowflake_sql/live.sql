@@ -1,3 +1,3 @@
 select count(*)
 from raw.{table}
-where not _fivetran_deleted
+where _fivetran_deleted is distinct from true

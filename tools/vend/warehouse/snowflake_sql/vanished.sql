@@ -3,5 +3,5 @@ set
     _fivetran_synced = :stamp,
     _fivetran_deleted = true
 where
-    not _fivetran_deleted
+    _fivetran_deleted is distinct from true
     and {key} not in (select {key} from ops.{name})
