@@ -1034,19 +1034,17 @@ def rows_of_today(today: datetime) -> Source:
 
 @pytest.fixture(scope="module")
 def hot_queries(pipeline: tuple[Settings, str], second: Stage) -> Iterator[Queries]:
-    """As of noon of the day, for the queries name current_date; asked by a role that may read schema reporting only."""
+    """As of noon of the day, for the queries name current_date; asked by a BI login that is bound to a super admin."""
     settings, dsn = pipeline
-    role = sql.Identifier(f"dashboard_{uuid.uuid4().hex[:8]}")
+    name = f"dashboard_{uuid.uuid4().hex[:8]}"
+    role = sql.Identifier(name)
+    person = next(row["id"] for row in second.source["users"] if row["role"] == "super_admin")
+    dbt.operation(settings, "create_roles", dsn)
+    dbt.operation(settings, "bind_login", dsn, login=name, user=str(person))
     with psycopg.connect(dsn, autocommit=True) as owner:
-        for statement in (
-            "create role {} login password 'quiet'",
-            "alter role {} set search_path = reporting",
-            "alter role {} set timezone = 'UTC'",
-            "grant usage on schema reporting to {}",
-            "grant select on all tables in schema reporting to {}",
-        ):
-            owner.execute(sql.SQL(statement).format(role))
-        reader = conninfo.make_conninfo(dsn, user=role.as_string().strip('"'), password="quiet")
+        owner.execute(sql.SQL("alter role {} password 'quiet'").format(role))
+        owner.execute(sql.SQL("alter role {} set timezone = 'UTC'").format(role))
+        reader = conninfo.make_conninfo(dsn, user=name, password="quiet")
         with psycopg.connect(reader, row_factory=psycopg.rows.dict_row) as connection:
             # one transaction, in which current_date stands still
             row = connection.execute("select current_date as today").fetchone()

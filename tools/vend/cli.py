@@ -342,6 +342,28 @@ def refresh() -> None:
         sys.exit(1)
 
 
+@main.command()
+@click.option(
+    "--bind",
+    nargs=2,
+    multiple=True,
+    metavar="LOGIN USER",
+    help="Also make a login for a BI tool that sees what the user (id or email) may see.",
+)
+def roles(bind: tuple[tuple[str, str], ...]) -> None:
+    """Create the roles of Postgres, their grants and row-level security.
+
+    vend_app for the application, vend_bi for BI logins, vend_sync for sync. Can be rerun; says what it did.
+    """
+    from vend import dbt
+
+    settings = load()
+    dsn = hot_dsn(settings)
+    click.echo(dbt.operation(settings, "create_roles", dsn))
+    for login, user in bind:
+        click.echo(dbt.operation(settings, "bind_login", dsn, login=login, user=user))
+
+
 @main.command(hidden=True)
 def setup() -> None:
     """Install the dbt packages; what `make setup` ends with."""

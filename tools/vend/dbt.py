@@ -128,6 +128,29 @@ def build(
     return read_results(side, exit_code, results, settings.home / "logs" / side / "dbt.log")
 
 
+def operation(settings: Settings, name: str, dsn: str, **arguments: str) -> str:
+    """What `dbt run-operation` on the hot side printed. Raises VendError with the database's own words."""
+    packages.ensure(settings)
+    settings.make_home()
+    log = settings.home / "logs" / "hot"
+    command = [str(Path(sys.executable).with_name("dbt")), "--quiet", "run-operation", name]
+    command += ["--args", json.dumps(arguments), "--project-dir", str(settings.project), "--target", "hot"]
+    command += ["--target-path", str(target_path(settings, "hot")), "--log-path", str(log), "--no-use-colors"]
+    environ = {**os.environ, **environment(settings, dsn)}
+    outcome = subprocess.run(command, cwd=settings.project, env=environ, text=True, capture_output=True)
+    if outcome.returncode:
+        raise VendError(_database_says(outcome.stdout) or f"dbt run-operation {name} failed. The whole story: {log}")
+    return outcome.stdout.strip()
+
+
+def _database_says(output: str) -> str:
+    """The message of the database in dbt's output, without the place in the SQL."""
+    found = re.search(
+        r"Database Error\s+(.*?)(?=\s+(?:CONTEXT|DETAIL|HINT|LINE \d+|compiled code|$))", output, re.DOTALL
+    )
+    return " ".join(found[1].split()) if found else ""
+
+
 def _variables(arguments: Sequence[str], as_of: datetime | None) -> tuple[list[str], dict[str, Any]]:
     """The arguments without --vars, and the vars they gave with as_of: dbt heeds the last --vars only."""
     import yaml

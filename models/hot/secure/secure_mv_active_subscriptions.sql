@@ -1,3 +1,3 @@
 {{ config(alias='mv_active_subscriptions') }}
 
-select * from {{ ref('mv_active_subscriptions') }}
+{{ rows_for_reader(ref('mv_active_subscriptions')) }}

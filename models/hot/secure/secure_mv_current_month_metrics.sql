@@ -1,3 +1,3 @@
 {{ config(alias='mv_current_month_metrics') }}
 
-select * from {{ ref('mv_current_month_metrics') }}
+{{ rows_for_reader(ref('mv_current_month_metrics')) }}

@@ -1,3 +1,3 @@
 {{ config(alias='mv_current_occupancy') }}
 
-select * from {{ ref('mv_current_occupancy') }}
+{{ rows_for_reader(ref('mv_current_occupancy')) }}

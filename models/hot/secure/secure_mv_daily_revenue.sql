@@ -1,3 +1,3 @@
 {{ config(alias='mv_daily_revenue') }}
 
-select * from {{ ref('mv_daily_revenue') }}
+{{ rows_for_reader(ref('mv_daily_revenue')) }}

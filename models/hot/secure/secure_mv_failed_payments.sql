@@ -1,3 +1,3 @@
 {{ config(alias='mv_failed_payments') }}
 
-select * from {{ ref('mv_failed_payments') }}
+{{ rows_for_reader(ref('mv_failed_payments')) }}

@@ -1,0 +1,96 @@
+{#- Row-level security on the operational tables, for vend_app, whose rows are those of the user it acts for. Roles that
+    could use a table before go on as before, by a policy of their own; those granted later see nothing without one. -#}
+{% macro row_security() %}
+    {%- set policies = {
+        'users': 'id = (select authz.current_user_id()) or (select authz.is_super_admin())',
+        'garages': of_my_garages('id').replace('my_garages', 'known_garages'),
+        'passes': of_my_garages().replace('my_garages', 'known_garages'),
+        'subscriptions': 'user_id = (select authz.current_user_id()) or ' ~ of_my_garages(),
+        'payments': of_my_garages() ~ ' or subscription_id = any((select authz.my_subscriptions())::uuid [])',
+        'pass_price_history': 'pass_id = any((select authz.my_passes())::uuid [])',
+        'garage_admins': 'user_id = (select authz.current_user_id()) or ' ~ of_my_garages(),
+        'parked': 'user_id = (select authz.current_user_id()) or ' ~ of_my_garages(),
+        'garage_daily_occupancy': of_my_garages(),
+    } -%}
+    do $body$
+    declare
+        wanted record;
+        place regclass;
+        others text[];
+        fingerprint text;
+        changed text[] := '{}';
+        kept text[] := '{}';
+    begin
+        grant usage on schema public to vend_app, vend_sync;
+        for wanted in
+            select *
+            from (values
+                {% for table in operational_tables() -%}
+                ('{{ table }}', '{{ policies[table] }}'){{ ',' if not loop.last }}
+                {% endfor %}
+            ) as policy (relation, condition)
+        loop
+            place := to_regclass(format('public.%I', wanted.relation));
+            if place is null then
+                insert into told (sentence) values (format('public.%s is not there.', wanted.relation));
+                continue;
+            end if;
+            if not pg_has_role((select relowner from pg_class where oid = place), 'usage') then
+                raise exception '% does not own public.%, so cannot set row-level security on it. Run this as its owner, '
+                    'or as a superuser.', current_user, wanted.relation;
+            end if;
+            if exists (
+                select from pg_class, aclexplode(relacl)
+                where pg_class.oid = place and grantee in (0, (select oid from pg_roles where rolname = 'vend_bi'))
+            ) then
+                raise exception 'public.% is granted to everybody, or to vend_bi. Run: revoke all on public.% from public, '
+                    'vend_bi; and grant it to those who need it.', wanted.relation, wanted.relation;
+            end if;
+
+            -- who may use the table by a grant and is bound by row-level security
+            others := array(
+                select distinct rolname::text
+                from pg_class, aclexplode(relacl) as acl, pg_roles as role
+                where pg_class.oid = place and role.oid = acl.grantee
+                    and not rolsuper and not rolbypassrls and rolname not in ('vend_app', 'vend_sync')
+                    and not pg_has_role(role.oid, relowner, 'usage')
+                union
+                select rolname::text from pg_roles where rolname in ('pg_read_all_data', 'pg_write_all_data')
+                order by 1
+            );
+            if exists (select from unnest(others) as other where pg_has_role('vend_app', other, 'member')) then
+                raise exception 'vend_app is a member of a role that may use public.%, and would see all of it. '
+                    'Take it out of these: %', wanted.relation, array_to_string(others, ', ');
+            end if;
+
+            fingerprint := 'vend ' || md5(wanted.condition || others::text);
+            if not exists (
+                select from pg_policy as policy, pg_class as class
+                where class.oid = place and relrowsecurity and polrelid = place and polname = 'vend_app'
+                    and obj_description(policy.oid, 'pg_policy') = fingerprint
+            ) then
+                execute format('drop policy if exists vend_app on %s', place);
+                execute format('drop policy if exists vend_others on %s', place);
+                execute format('create policy vend_app on %s for select to vend_app using (%s)', place, wanted.condition);
+                execute format(
+                    'create policy vend_others on %s to %s using (true) with check (true)',
+                    place, (select string_agg(quote_ident(other), ', ') from unnest(others) as other)
+                );
+                execute format('comment on policy vend_app on %s is %L', place, fingerprint);
+                execute format('alter table %s enable row level security', place);
+                changed := changed || wanted.relation;
+                kept := kept || others;
+            end if;
+            execute format('grant select on %s to vend_app, vend_sync', place);
+        end loop;
+        insert into told (sentence) values (case
+            when changed = '{}' then 'Row-level security is on and unchanged on the operational tables.'
+            else format(
+                'Row-level security is on for vend_app on %s; the tables'' owners and %s see all rows as before.',
+                array_to_string(changed, ', '),
+                (select string_agg(distinct role, ', ' order by role) from unnest(kept) as role)
+            )
+        end);
+    end
+    $body$;
+{% endmacro %}

@@ -1,0 +1,261 @@
+"""The roles: made once and again, by whom it may be, without taking rows from anybody who had them."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+from click.testing import CliRunner
+from conftest import settings_in
+from psycopg import conninfo
+
+from vend import cli, dbt, source, sync
+from vend.errors import VendError
+from vend.settings import Settings
+
+MODELS = ["--resource-type", "model"]
+SECURE = [*MODELS, "--select", "models/hot/secure"]
+# everything that says who may do what in a database
+ACCESS = """
+    select 'relation', oid::regclass::text, relacl::text, reloptions::text, relrowsecurity::text from pg_class
+    where relnamespace::regnamespace::text in ('public', 'hot', 'reporting', 'authz') and relkind in ('r', 'v', 'm')
+    union all select 'function', oid::regprocedure::text, proacl::text, proconfig::text, '' from pg_proc
+    where pronamespace::regnamespace::text in ('hot', 'reporting', 'authz')
+    union all select 'policy', oid::text, pg_get_expr(polqual, polrelid), polroles::text, polname from pg_policy
+    union all select 'schema', nspname, nspacl::text, '', '' from pg_namespace where nspname not like 'pg\\_%'
+    union all select 'default', defaclobjtype::text, defaclacl::text, '', '' from pg_default_acl
+    union all select 'login', login, user_id::text, '', '' from authz.login_user
+    order by 1, 2, 3, 4
+"""
+
+
+@dataclass
+class Place:
+    """A database of a small business, and logins with which a test comes in; all end with the test module."""
+
+    settings: Settings
+    dsn: str
+    logins: list[str]
+
+    def login(self, name: str, *statements: str, options: str = "") -> str:
+        """The DSN of a new login; in the statements {} is its name."""
+        role = f"{name}_{uuid.uuid4().hex[:8]}"
+        with psycopg.connect(self.dsn, autocommit=True) as owner:
+            for statement in (f"create role {{}} login password 'quiet' {options}", *statements):
+                owner.execute(statement.format(role).encode())
+        self.logins.append(role)
+        return conninfo.make_conninfo(self.dsn, user=role, password="quiet")
+
+
+def make_place(folder: Path, dsn: str) -> Place:
+    settings = settings_in(folder / "home", postgres_dsn=dsn)
+    source.init(dsn)
+    source.seed(dsn, garages=8, months=1, payments=50, seed=6)
+    return Place(settings, dsn, [])
+
+
+def end(place: Place) -> None:
+    with psycopg.connect(place.dsn, autocommit=True) as owner:
+        for role in place.logins:
+            owner.execute(f"drop owned by {role} cascade".encode())
+            owner.execute(f"drop role {role}".encode())
+
+
+@pytest.fixture(scope="module")
+def place(make_database: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """Built and with roles, by a superuser."""
+    place = make_place(tmp_path_factory.mktemp("roles"), make_database())
+    assert dbt.build(place.settings, "hot", dsn=place.dsn, arguments=MODELS).ok
+    dbt.operation(place.settings, "create_roles", place.dsn)
+    yield place
+    end(place)
+
+
+@pytest.fixture(scope="module")
+def parsed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One state folder for all, so that dbt parses the project once."""
+    return tmp_path_factory.mktemp("plain")
+
+
+@pytest.fixture
+def plain_place(database: str, parsed: Path) -> Iterator[Place]:
+    """Not built yet."""
+    place = make_place(parsed, database)
+    yield place
+    end(place)
+
+
+def access(dsn: str) -> list[tuple[str, ...]]:
+    with psycopg.connect(dsn) as owner:
+        return owner.execute(ACCESS.encode()).fetchall()
+
+
+def one(dsn: str, query: str) -> object:
+    with psycopg.connect(dsn) as connection:
+        row = connection.execute(query.encode()).fetchone()
+    assert row is not None
+    return row[0]
+
+
+def test_a_second_time_changes_nothing_and_says_so(place: Place) -> None:
+    before = access(place.dsn)
+    told = dbt.operation(place.settings, "create_roles", place.dsn)
+    assert access(place.dsn) == before
+    for words in ("vend_app is there.", "vend_bi is there.", "vend_sync is there.", "on and unchanged"):
+        assert words in told
+    assert dbt.build(place.settings, "hot", dsn=place.dsn, arguments=SECURE).ok
+    assert access(place.dsn) == before
+
+
+def test_the_command_prints_what_it_did(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VEND_POSTGRES_DSN", place.dsn)
+    monkeypatch.setenv("VEND_HOME", str(place.settings.home))
+    login = f"bi_{uuid.uuid4().hex[:8]}"
+    place.logins.append(login)
+    email = str(one(place.dsn, "select email from users where role = 'garage_admin' order by id limit 1"))
+    outcome = CliRunner().invoke(cli.main, ["roles", "--bind", login, email.upper()])
+    assert outcome.exit_code == 0, outcome.output
+    assert "vend_app is there." in outcome.output
+    assert f"{login} sees what {email.upper()} may see" in outcome.output
+    expected = one(
+        place.dsn,
+        "select count(distinct garage_id) from garage_admins"
+        f" where user_id = (select user_id from authz.login_user where login = '{login}')",
+    )
+    with psycopg.connect(place.dsn, autocommit=True) as owner:
+        owner.execute(f"alter role {login} password 'quiet'".encode())
+    reader = conninfo.make_conninfo(place.dsn, user=login, password="quiet")
+    assert expected
+    assert one(reader, "select count(*) from mv_current_occupancy") == expected
+    powerful = str(conninfo.conninfo_to_dict(place.login("powerful", options="superuser"))["user"])
+    for user, name, words in (
+        ("nobody@example.com", login, "There is no user nobody@example.com"),
+        (email, powerful, "is a superuser"),
+    ):
+        with pytest.raises(VendError, match=words):
+            dbt.operation(place.settings, "bind_login", place.dsn, login=name, user=user)
+
+
+def test_who_had_access_to_the_tables_keeps_it(plain_place: Place) -> None:
+    """An application of today with grants of its own; a monitoring login; but none that comes later."""
+    place = plain_place
+    grants = ("grant select, insert, update on all tables in schema public to {}",)
+    today = place.login("todays_application", *grants)
+    monitor = place.login("monitor", "grant pg_read_all_data to {}")
+    assert "The hot side is not built yet" in dbt.operation(place.settings, "create_roles", place.dsn)
+    assert one(place.dsn, "select bool_or(relrowsecurity) from pg_class where relname = 'payments'") is False
+    assert dbt.build(place.settings, "hot", dsn=place.dsn, arguments=MODELS).ok
+    told = dbt.operation(place.settings, "create_roles", place.dsn)
+    assert "todays_application" in told
+    everything = one(place.dsn, "select count(*) from public.payments")
+    assert one(today, "select count(*) from public.payments") == everything
+    assert one(monitor, "select count(*) from public.payments") == everything
+    assert one(
+        today, "with changed as (update public.garages set capacity = 7 returning 1) select count(*) from changed"
+    )
+    later = place.login("later", *grants)
+    assert one(later, "select count(*) from public.payments") == 0
+    assert one(later, "select count(*) from public.users") == 0
+    # run again, it is one that had access before
+    assert "later" in dbt.operation(place.settings, "create_roles", place.dsn)
+    assert one(later, "select count(*) from public.payments") == everything
+
+
+def test_a_build_repairs_a_view(place: Place) -> None:
+    before = access(place.dsn)
+    with psycopg.connect(place.dsn) as owner:
+        owner.execute("alter view reporting.mv_current_occupancy reset (security_barrier)")
+        owner.execute("grant insert on reporting.mv_daily_revenue to vend_bi")
+        owner.execute("grant select on reporting.mv_failed_payments to public")
+        owner.execute("revoke select on reporting.mv_active_subscriptions from vend_app")
+    assert dbt.build(place.settings, "hot", dsn=place.dsn, arguments=SECURE).ok
+    assert in_any_order(access(place.dsn)) == in_any_order(before)
+
+
+def in_any_order(rows: list[tuple[str, ...]]) -> list[list[str]]:
+    """An access list is in the order of its grants, which does not matter."""
+    return [sorted(re.split(r"[{},]", str(row))) for row in rows]
+
+
+def test_a_builder_without_rights_over_roles_builds_closed_views(
+    plain_place: Place,
+) -> None:
+    place = plain_place
+    database = conninfo.conninfo_to_dict(place.dsn)["dbname"]
+    builder = place.login(
+        "builder",
+        f"grant create on database {database} to {{}}",
+        "grant usage on schema public to {}",
+        "grant select on all tables in schema public to {}",
+    )
+    assert dbt.build(place.settings, "hot", dsn=builder, arguments=MODELS).ok
+    garages = one(place.dsn, "select count(*) from public.garages")
+    assert one(builder, "select count(*) from reporting.mv_current_occupancy") == garages
+    name = conninfo.conninfo_to_dict(builder)["user"]
+    with pytest.raises(VendError, match=f"{name} does not own public.users|{name} may not create roles"):
+        dbt.operation(place.settings, "create_roles", builder)
+    # a superuser sets it up; the builder goes on seeing every row, and its views too
+    dbt.operation(place.settings, "create_roles", place.dsn)
+    assert dbt.build(place.settings, "hot", dsn=builder, arguments=[*MODELS, "--full-refresh"]).ok
+    assert one(builder, "select count(*) from reporting.mv_current_occupancy") == garages
+    assert one(place.dsn, "select count(*) from reporting.mv_current_occupancy") == garages
+    # another builder, whom row-level security would leave with nothing, is told so
+    with psycopg.connect(place.dsn, autocommit=True) as owner:
+        owner.execute("drop policy vend_others on public.payments")
+    with pytest.raises(VendError, match=r"Row-level security would hide rows of public\.payments"):
+        dbt.build(place.settings, "hot", dsn=builder, arguments=SECURE)
+
+
+def test_no_tenant_builds_and_no_tenant_is_powerful(place: Place, plain_place: Place) -> None:
+    database = conninfo.conninfo_to_dict(plain_place.dsn)["dbname"]
+    with psycopg.connect(plain_place.dsn, autocommit=True) as owner:
+        owner.execute("alter role vend_app password 'quiet'")
+        owner.execute(f"grant create on database {database} to vend_app".encode())
+        owner.execute("grant select on all tables in schema public to vend_app")
+    tenant = conninfo.make_conninfo(plain_place.dsn, user="vend_app", password="quiet")
+    with pytest.raises(VendError, match="vend_app is a tenant's role"):
+        dbt.build(plain_place.settings, "hot", dsn=tenant, arguments=MODELS)
+    for statement, undo, words in (
+        ("alter role vend_app bypassrls", "alter role vend_app nobypassrls", "vend_app bypasses row-level security"),
+        (
+            "grant pg_read_all_data to vend_bi",
+            "revoke pg_read_all_data from vend_bi",
+            "is a member of pg_read_all_data",
+        ),
+        ("grant select on payments to public", "revoke all on payments from public", "granted to everybody"),
+    ):
+        with psycopg.connect(place.dsn, autocommit=True) as owner:
+            owner.execute(statement.encode())
+            try:
+                with pytest.raises(VendError, match=words):
+                    dbt.operation(place.settings, "create_roles", place.dsn)
+            finally:
+                owner.execute(undo.encode())
+
+
+def test_two_databases_of_a_server_at_the_same_time(place: Place, plain_place: Place) -> None:
+    with ThreadPoolExecutor() as pool:
+        told = list(
+            pool.map(lambda where: dbt.operation(where.settings, "create_roles", where.dsn), (place, plain_place))
+        )
+    assert "Row-level security is on" in told[0]
+    assert "vend_sync is there." in told[1]
+
+
+def test_sync_reads_every_row_with_its_own_role(place: Place) -> None:
+    with psycopg.connect(place.dsn, autocommit=True) as owner:
+        owner.execute("alter role vend_sync password 'quiet'")
+    reader = conninfo.make_conninfo(place.dsn, user="vend_sync", password="quiet")
+    run = sync.sync(place.settings, reader)
+    assert run.ok
+    assert one(reader, "select count(*) from public.payments") == one(place.dsn, "select count(*) from public.payments")
+    with psycopg.connect(reader) as connection:
+        for statement in ("delete from public.payments", "select * from reporting.mv_daily_revenue"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege), connection.transaction():
+                connection.execute(statement.encode())
