@@ -35,8 +35,8 @@ faults: setup ## the whole fault suite, on every Postgres found, with its counts
 	VEND_FAULTS=all .venv/bin/python -m pytest tools/tests/faults
 
 lint: setup snowflake-check catalog-check ## ruff, mypy, sqlfluff, the Snowflake check and the catalog's rules
-	.venv/bin/ruff check tools
-	.venv/bin/ruff format --check tools
+	.venv/bin/ruff check tools examples
+	.venv/bin/ruff format --check tools examples
 	.venv/bin/mypy
 	.venv/bin/sqlfluff lint models tests analyses
 	@# its templater does not know the tag of a snapshot

@@ -1,4 +1,4 @@
-"""How the application reads for one user of many: a pool, a transaction, SET LOCAL. Explained in docs/application.md.
+"""How the application reads for one user of many: a pool, a transaction, SET LOCAL. Explained in docs/tenants.md.
 
 python examples/application.py postgresql://vend_app@db.example/vend USER_ID
 """

@@ -63,7 +63,7 @@ class Session:
 
     @contextmanager
     def request(self, identity: Identity | None = None, undo: bool = False) -> Iterator[None]:
-        """A transaction as docs/application.md wants it."""
+        """A transaction as docs/tenants.md wants it."""
         setting = (identity or self.identity).setting
         with self.connection.transaction(force_rollback=undo):
             if setting is not None:

@@ -2,7 +2,7 @@
 select format('function %s runs for its owner without a search path of its own', oid::regprocedure)
 from pg_proc
 where pronamespace = 'authz'::regnamespace and proname <> 'new_function'
-    and (not prosecdef or proconfig is distinct from array['search_path=pg_catalog, pg_temp'])
+    and (not prosecdef or coalesce('search_path=pg_catalog, pg_temp' = any(proconfig), false) is false)
 
 union all
 

@@ -168,7 +168,7 @@ def test_revocation_works_at_once(world: World) -> None:
 
 
 def test_the_example_for_the_application(world: World) -> None:
-    """As in docs/application.md: many users over few connections, also after an error; SET without LOCAL would leak."""
+    """As in docs/tenants.md: many users over few connections, also after an error; SET without LOCAL would leak."""
     spec = importlib.util.spec_from_file_location("application", PROJECT / "examples" / "application.py")
     assert spec is not None
     assert spec.loader is not None

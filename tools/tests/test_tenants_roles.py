@@ -6,7 +6,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psycopg
@@ -52,6 +52,16 @@ class Place:
         self.logins.append(role)
         return conninfo.make_conninfo(self.dsn, user=role, password="quiet")
 
+    def build(self, dsn: str, *arguments: str) -> dbt.Outcome:
+        return dbt.build(self.home_of(dsn), "hot", dsn=dsn, arguments=arguments)
+
+    def operation(self, dsn: str, name: str, **arguments: str) -> str:
+        return dbt.operation(self.home_of(dsn), name, dsn, **arguments)
+
+    def home_of(self, dsn: str) -> Settings:
+        """One per login, for dbt parses the project again where the login is another."""
+        return replace(self.settings, home=self.settings.home / str(conninfo.conninfo_to_dict(dsn)["user"]))
+
 
 def make_place(folder: Path, dsn: str) -> Place:
     settings = settings_in(folder / "home", postgres_dsn=dsn)
@@ -71,24 +81,24 @@ def end(place: Place) -> None:
 def place(make_database: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """Built and with roles, by a superuser."""
     place = make_place(tmp_path_factory.mktemp("roles"), make_database())
-    assert dbt.build(place.settings, "hot", dsn=place.dsn, arguments=MODELS).ok
-    dbt.operation(place.settings, "create_roles", place.dsn)
+    assert place.build(place.dsn, *MODELS).ok
+    place.operation(place.dsn, "create_roles")
+    yield place
+    end(place)
+
+
+@pytest.fixture
+def plain_place(database: str, tmp_path: Path) -> Iterator[Place]:
+    """Not built yet, for the test to do so."""
+    place = make_place(tmp_path, database)
     yield place
     end(place)
 
 
 @pytest.fixture(scope="module")
-def parsed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One state folder for all, so that dbt parses the project once."""
-    return tmp_path_factory.mktemp("plain")
-
-
-@pytest.fixture
-def plain_place(database: str, parsed: Path) -> Iterator[Place]:
-    """Not built yet."""
-    place = make_place(parsed, database)
-    yield place
-    end(place)
+def unbuilt(make_database: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """Not built, and no test does."""
+    return make_place(tmp_path_factory.mktemp("unbuilt"), make_database())
 
 
 def access(dsn: str) -> list[tuple[str, ...]]:
@@ -105,17 +115,17 @@ def one(dsn: str, query: str) -> object:
 
 def test_a_second_time_changes_nothing_and_says_so(place: Place) -> None:
     before = access(place.dsn)
-    told = dbt.operation(place.settings, "create_roles", place.dsn)
+    told = place.operation(place.dsn, "create_roles")
     assert access(place.dsn) == before
     for words in ("vend_app is there.", "vend_bi is there.", "vend_sync is there.", "on and unchanged"):
         assert words in told
-    assert dbt.build(place.settings, "hot", dsn=place.dsn, arguments=SECURE).ok
+    assert place.build(place.dsn, *SECURE).ok
     assert access(place.dsn) == before
 
 
 def test_the_command_prints_what_it_did(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VEND_POSTGRES_DSN", place.dsn)
-    monkeypatch.setenv("VEND_HOME", str(place.settings.home))
+    monkeypatch.setenv("VEND_HOME", str(place.home_of(place.dsn).home))
     login = f"bi_{uuid.uuid4().hex[:8]}"
     place.logins.append(login)
     email = str(one(place.dsn, "select email from users where role = 'garage_admin' order by id limit 1"))
@@ -139,7 +149,7 @@ def test_the_command_prints_what_it_did(place: Place, monkeypatch: pytest.Monkey
         (email, powerful, "is a superuser"),
     ):
         with pytest.raises(VendError, match=words):
-            dbt.operation(place.settings, "bind_login", place.dsn, login=name, user=user)
+            place.operation(place.dsn, "bind_login", login=name, user=user)
 
 
 def test_who_had_access_to_the_tables_keeps_it(plain_place: Place) -> None:
@@ -148,10 +158,10 @@ def test_who_had_access_to_the_tables_keeps_it(plain_place: Place) -> None:
     grants = ("grant select, insert, update on all tables in schema public to {}",)
     today = place.login("todays_application", *grants)
     monitor = place.login("monitor", "grant pg_read_all_data to {}")
-    assert "The hot side is not built yet" in dbt.operation(place.settings, "create_roles", place.dsn)
+    assert "The hot side is not built yet" in place.operation(place.dsn, "create_roles")
     assert one(place.dsn, "select bool_or(relrowsecurity) from pg_class where relname = 'payments'") is False
-    assert dbt.build(place.settings, "hot", dsn=place.dsn, arguments=MODELS).ok
-    told = dbt.operation(place.settings, "create_roles", place.dsn)
+    assert place.build(place.dsn, *MODELS).ok
+    told = place.operation(place.dsn, "create_roles")
     assert "todays_application" in told
     everything = one(place.dsn, "select count(*) from public.payments")
     assert one(today, "select count(*) from public.payments") == everything
@@ -163,7 +173,7 @@ def test_who_had_access_to_the_tables_keeps_it(plain_place: Place) -> None:
     assert one(later, "select count(*) from public.payments") == 0
     assert one(later, "select count(*) from public.users") == 0
     # run again, it is one that had access before
-    assert "later" in dbt.operation(place.settings, "create_roles", place.dsn)
+    assert "later" in place.operation(place.dsn, "create_roles")
     assert one(later, "select count(*) from public.payments") == everything
 
 
@@ -174,7 +184,9 @@ def test_a_build_repairs_a_view(place: Place) -> None:
         owner.execute("grant insert on reporting.mv_daily_revenue to vend_bi")
         owner.execute("grant select on reporting.mv_failed_payments to public")
         owner.execute("revoke select on reporting.mv_active_subscriptions from vend_app")
-    assert dbt.build(place.settings, "hot", dsn=place.dsn, arguments=SECURE).ok
+    found = place.build(place.dsn, "--select", "nothing_is_open_to_tenants")
+    assert "Got 3 results" in found.failures[0]
+    assert place.build(place.dsn, *SECURE).ok
     assert in_any_order(access(place.dsn)) == in_any_order(before)
 
 
@@ -194,33 +206,33 @@ def test_a_builder_without_rights_over_roles_builds_closed_views(
         "grant usage on schema public to {}",
         "grant select on all tables in schema public to {}",
     )
-    assert dbt.build(place.settings, "hot", dsn=builder, arguments=MODELS).ok
+    assert place.build(builder, *MODELS).ok
     garages = one(place.dsn, "select count(*) from public.garages")
     assert one(builder, "select count(*) from reporting.mv_current_occupancy") == garages
     name = conninfo.conninfo_to_dict(builder)["user"]
     with pytest.raises(VendError, match=f"{name} does not own public.users|{name} may not create roles"):
-        dbt.operation(place.settings, "create_roles", builder)
+        place.operation(builder, "create_roles")
     # a superuser sets it up; the builder goes on seeing every row, and its views too
-    dbt.operation(place.settings, "create_roles", place.dsn)
-    assert dbt.build(place.settings, "hot", dsn=builder, arguments=[*MODELS, "--full-refresh"]).ok
+    place.operation(place.dsn, "create_roles")
+    assert place.build(builder, *MODELS, "--full-refresh").ok
     assert one(builder, "select count(*) from reporting.mv_current_occupancy") == garages
     assert one(place.dsn, "select count(*) from reporting.mv_current_occupancy") == garages
     # another builder, whom row-level security would leave with nothing, is told so
     with psycopg.connect(place.dsn, autocommit=True) as owner:
         owner.execute("drop policy vend_others on public.payments")
     with pytest.raises(VendError, match=r"Row-level security would hide rows of public\.payments"):
-        dbt.build(place.settings, "hot", dsn=builder, arguments=SECURE)
+        place.build(builder, *SECURE)
 
 
-def test_no_tenant_builds_and_no_tenant_is_powerful(place: Place, plain_place: Place) -> None:
-    database = conninfo.conninfo_to_dict(plain_place.dsn)["dbname"]
-    with psycopg.connect(plain_place.dsn, autocommit=True) as owner:
+def test_no_tenant_builds_and_no_tenant_is_powerful(place: Place, unbuilt: Place) -> None:
+    database = conninfo.conninfo_to_dict(unbuilt.dsn)["dbname"]
+    with psycopg.connect(unbuilt.dsn, autocommit=True) as owner:
         owner.execute("alter role vend_app password 'quiet'")
         owner.execute(f"grant create on database {database} to vend_app".encode())
         owner.execute("grant select on all tables in schema public to vend_app")
-    tenant = conninfo.make_conninfo(plain_place.dsn, user="vend_app", password="quiet")
+    tenant = conninfo.make_conninfo(unbuilt.dsn, user="vend_app", password="quiet")
     with pytest.raises(VendError, match="vend_app is a tenant's role"):
-        dbt.build(plain_place.settings, "hot", dsn=tenant, arguments=MODELS)
+        unbuilt.build(tenant, *MODELS)
     for statement, undo, words in (
         ("alter role vend_app bypassrls", "alter role vend_app nobypassrls", "vend_app bypasses row-level security"),
         (
@@ -234,16 +246,14 @@ def test_no_tenant_builds_and_no_tenant_is_powerful(place: Place, plain_place: P
             owner.execute(statement.encode())
             try:
                 with pytest.raises(VendError, match=words):
-                    dbt.operation(place.settings, "create_roles", place.dsn)
+                    place.operation(place.dsn, "create_roles")
             finally:
                 owner.execute(undo.encode())
 
 
-def test_two_databases_of_a_server_at_the_same_time(place: Place, plain_place: Place) -> None:
+def test_two_databases_of_a_server_at_the_same_time(place: Place, unbuilt: Place) -> None:
     with ThreadPoolExecutor() as pool:
-        told = list(
-            pool.map(lambda where: dbt.operation(where.settings, "create_roles", where.dsn), (place, plain_place))
-        )
+        told = list(pool.map(lambda where: where.operation(where.dsn, "create_roles"), (place, unbuilt)))
     assert "Row-level security is on" in told[0]
     assert "vend_sync is there." in told[1]
 

@@ -2,7 +2,9 @@
     their number, for which EXECUTE is enough. Each function runs as its owner, who built the hot side, with a search path
     that no session can change, and reads the tables of the moment, so that a revocation works at once. -#}
 {% macro authz_objects() %}
-    {%- set secured = "stable parallel restricted security definer set search_path = pg_catalog, pg_temp" -%}
+    {#- No parallel workers within: before the minor releases of November 2024 they forgot a role that was set. -#}
+    {%- set secured = "stable parallel restricted security definer set search_path = pg_catalog, pg_temp"
+        ~ " set max_parallel_workers_per_gather = 0" -%}
     create schema if not exists authz;
     revoke all on schema authz from public;
 

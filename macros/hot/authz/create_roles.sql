@@ -1,6 +1,6 @@
 {#- dbt run-operation create_roles, or `vend roles`: the roles of the tenants and of sync, what they hold, and row-level
-    security on the operational tables. It can be rerun, changes what differs, and says what it did. The SQL is in three
-    parts below, to be read before it is run. -#}
+    security on the operational tables. It can be rerun, changes what differs, and says what it did. The SQL is in the
+    macros it calls, to be read before it is run. -#}
 {% macro create_roles() %}
     {%- if execute -%}
         {% do run_query('create temporary table told (line int generated always as identity, sentence text)') %}
@@ -115,7 +115,13 @@
         revoke all on all tables in schema hot, authz from public, vend_app, vend_bi;
         revoke all on all routines in schema hot, reporting from public, vend_app, vend_bi;
         revoke create on schema reporting from public, vend_app, vend_bi;
-        execute format('alter role vend_app in database %I set search_path = reporting, public', current_database());
+        if not exists (
+            select from pg_db_role_setting
+            where setrole = 'vend_app'::regrole and 'search_path=reporting, public' = any(setconfig)
+                and setdatabase = (select oid from pg_database where datname = current_database())
+        ) then
+            execute format('alter role vend_app in database %I set search_path = reporting, public', current_database());
+        end if;
         foreach place in array array['hot', 'authz', 'reporting'] loop
             execute format(
                 'alter default privileges for role %I in schema %I revoke all on tables from public, vend_app, vend_bi',

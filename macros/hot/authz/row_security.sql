@@ -21,6 +21,7 @@
         changed text[] := '{}';
         kept text[] := '{}';
     begin
+        set local lock_timeout = '10s'; -- a policy waits for who uses its table, and makes others wait
         grant usage on schema public to vend_app, vend_sync;
         for wanted in
             select *
@@ -72,10 +73,12 @@
                 execute format('drop policy if exists vend_app on %s', place);
                 execute format('drop policy if exists vend_others on %s', place);
                 execute format('create policy vend_app on %s for select to vend_app using (%s)', place, wanted.condition);
-                execute format(
-                    'create policy vend_others on %s to %s using (true) with check (true)',
-                    place, (select string_agg(quote_ident(other), ', ') from unnest(others) as other)
-                );
+                if others <> '{}' then
+                    execute format(
+                        'create policy vend_others on %s to %s using (true) with check (true)',
+                        place, (select string_agg(quote_ident(other), ', ') from unnest(others) as other)
+                    );
+                end if;
                 execute format('comment on policy vend_app on %s is %L', place, fingerprint);
                 execute format('alter table %s enable row level security', place);
                 changed := changed || wanted.relation;
@@ -86,9 +89,11 @@
         insert into told (sentence) values (case
             when changed = '{}' then 'Row-level security is on and unchanged on the operational tables.'
             else format(
-                'Row-level security is on for vend_app on %s; the tables'' owners and %s see all rows as before.',
+                'Row-level security is on for vend_app on %s. All rows as before for: %s.',
                 array_to_string(changed, ', '),
-                (select string_agg(distinct role, ', ' order by role) from unnest(kept) as role)
+                concat_ws(', ', 'the tables'' owners', (
+                    select string_agg(distinct role, ', ' order by role) from unnest(kept) as role
+                ))
             )
         end);
     end

@@ -1,6 +1,6 @@
 {#- The rows of a relation that whoever asks may see: all, or those of their garages. Two halves, of which one is not run,
     for then either can use an index; an OR of both could not. The outer select is needed: Postgres takes apart a barrier
-    view that is nothing but a UNION ALL, and then lets a reader's function see hidden rows (18.x). -#}
+    view that is nothing but a UNION ALL, and then lets a reader's function see hidden rows. -#}
 {% macro rows_for_reader(relation) %}
     select * from (
         select * from {{ relation }}
