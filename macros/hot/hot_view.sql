@@ -1,5 +1,6 @@
 {#- A materialized view of the hot side. Where neither its SQL nor its indexes changed it is refreshed
-    concurrently, so readers go on; else a new one is built beside it and put in its place in one transaction.
+    concurrently, so readers go on; else a new one is built beside it and put in its place in one transaction. Either way
+    the summaries it reads are merged first, of the same instant. Config `grants` is applied; without it grants are kept.
     A fingerprint of SQL and indexes, kept as the view's comment, decides. meta.indexes: a list of
     {name, columns, unique}; one must be unique, or Postgres cannot refresh without blocking. -#}
 {% materialization hot_view, adapter='postgres' %}
@@ -15,9 +16,15 @@
     {% set unchanged = run_query(
         "select 1 from pg_class where oid = to_regclass('" ~ this.schema ~ '.' ~ this.identifier ~ "')"
         ~ " and relkind = 'm' and obj_description(oid, 'pg_class') = '" ~ fingerprint ~ "'"
+        ~ " and not hot.reads_old_summary(oid)"
     ) | length == 1 %}
     {% set started = run_query("select clock_timestamp()::text").rows[0][0] %}
 
+    {% for id in model.depends_on.nodes if id.startswith('model.') -%}
+        {% call statement('merge') -%}
+            select * from hot.merge_summary('{{ id.split('.')[2] }}')
+        {%- endcall %}
+    {% endfor %}
     {% if unchanged and not should_full_refresh() %}
         {% call statement('main') -%}
             refresh materialized view concurrently {{ this.schema }}.{{ this.identifier }}
@@ -40,6 +47,11 @@
             analyze {{ this.schema }}.{{ this.identifier }};
         {%- endcall %}
     {% endif %}
+    {% if config.get('grants') -%}
+        {% call statement('grants') -%}
+            select hot.set_grants('{{ this.schema }}.{{ this.identifier }}', $vend_json${{ tojson(config.get('grants')) }}$vend_json$)
+        {%- endcall %}
+    {%- endif %}
     {% call statement('log_refresh') -%}
         insert into hot.refresh_log (relation, started_at, finished_at, status, rows)
         select '{{ this.identifier }}', '{{ started }}', clock_timestamp(), 'success', count(*)

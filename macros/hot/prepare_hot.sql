@@ -3,9 +3,12 @@
 {% macro prepare_hot() %}
     {%- if target.type == 'postgres' and flags.WHICH in ('build', 'run') and execute -%}
         {{ hot_objects() }}
+        {{ hot_summary_routines() }}
+        {{ hot_capture() }}
         {{ hot_refresh_procedure() }}
         {{ hot_swap_routines() }}
         {{ hot_set_as_of() }}
+        select hot.drop_old_summaries();
     {%- endif -%}
 {% endmacro %}
 
@@ -36,7 +39,9 @@
         finished_at timestamptz,
         status text not null check (status in ('success', 'error')),
         rows bigint,
-        error text
+        error text,
+        note text
     );
+    alter table hot.refresh_log add column if not exists note text;
     create index if not exists idx_refresh_log_relation on hot.refresh_log (relation, started_at);
 {% endmacro %}

@@ -77,6 +77,7 @@ def read_hot(dsn: str) -> Content:
         relations = connection.execute(
             "select relnamespace::regnamespace::text, relname from pg_class"
             " where relnamespace in ('hot'::regnamespace, 'reporting'::regnamespace) and relkind in ('m', 'v')"
+            " and relname <> 'freshness'"  # which tells the time
             " order by 1, 2"
         ).fetchall()
         for schema, name in relations:

@@ -93,13 +93,13 @@ def test_what_is_described_is_what_is_built(
     """
     with duckdb.connect(str(settings.duckdb_path), read_only=True) as connection:
         rows = connection.execute(query).fetchall()
-    # what information_schema does not show: materialized views
+    # what information_schema does not show: the hot side
     query = """
         select relnamespace::regnamespace::text, relname, attname
         from pg_attribute
         inner join pg_class on pg_class.oid = attrelid
         where relnamespace in ('hot'::regnamespace, 'reporting'::regnamespace)
-            and relkind in ('m', 'v') and attnum > 0 and not attisdropped
+            and relkind in ('m', 'v', 'r') and attnum > 0 and not attisdropped
         order by attrelid, attnum
     """
     with psycopg.connect(database) as postgres:
@@ -193,6 +193,7 @@ WRONG = {
     "models/cold/reports/vw_wrong.sql": "select * from {{ ref('dim_users') }}",
     "models/cold/reports/vw_of_nothing.sql": "select 1 as x",
     "models/hot/elsewhere/mv_lost.sql": "{{ config(materialized='view') }} select 1 as x",
+    "models/hot/summary/sum_wrong.sql": "select * from {{ ref('mv_daily_revenue') }}",
     "models/hot/materialized/wrong.sql": "select * from {{ ref('mv_daily_revenue') }}",
     "models/hot/materialized/mv_wrong.sql": "{{ config(access='public') }} select 1 as x",
     "models/hot/secure/wrong_view.sql": "select * from {{ source('operational', 'users') }}",
@@ -268,6 +269,7 @@ EXPECTED = {
         ("check_model_access", "mv_wrong"),
         ("check_model_has_exposure", "wrong_view"),
         ("check_lineage_permitted_upstream_models", "`wrong`.*mv_daily_revenue"),
+        ("check_lineage_permitted_upstream_models", "sum_wrong.*mv_daily_revenue"),
         ("check_lineage_permitted_upstream_models", "secure_mv_daily.*secure_mv_daily_revenue"),
         ("check_lineage_source_cannot_be_used", "wrong_view"),
         ("views_unlike_what_they_show", "secure_mv_daily shows no"),

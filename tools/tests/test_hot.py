@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -134,6 +136,128 @@ def test_a_rebuild_never_drops_what_others_made(hot: tuple[Settings, str]) -> No
             connection.execute('drop owned by "100%"')
             connection.execute('drop role "100%"')
     assert build(hot, "mv_current_occupancy+", "--full-refresh").ok
+
+
+def test_a_rebuild_keeps_grants_on_columns_comments_and_owners(hot: tuple[Settings, str]) -> None:
+    with psycopg.connect(hot[1]) as connection:
+        connection.execute('create role "by % column"')
+        connection.execute("create role view_owner")
+        connection.execute("grant create, usage on schema reporting to view_owner")
+        connection.execute("grant usage on schema hot to view_owner")
+        connection.execute("grant select on hot.mv_current_occupancy to view_owner")
+        connection.execute(
+            "create view reporting.spots as select garage_id, available_spots from hot.mv_current_occupancy"
+        )
+        connection.execute("alter view reporting.spots owner to view_owner")
+        connection.execute('grant select (garage_id) on reporting.spots to "by % column"')
+        connection.execute('grant select (garage_name) on hot.mv_current_occupancy to "by % column"')
+        connection.execute("comment on view reporting.spots is '100% free, is''t it'")
+        connection.execute("comment on column reporting.spots.available_spots is 'may be %s negative'")
+    try:
+        assert build(hot, "mv_current_occupancy+", "--full-refresh").ok
+        with psycopg.connect(hot[1]) as connection:
+            for relation, column, expected in (
+                ("reporting.spots", "garage_id", True),
+                ("reporting.spots", "available_spots", False),
+                ("hot.mv_current_occupancy", "garage_name", True),
+                ("hot.mv_current_occupancy", "capacity", False),
+            ):
+                asked = ["by % column", relation, column]
+                answer = connection.execute("select has_column_privilege(%s, %s, %s, 'select')", asked).fetchone()
+                assert answer == (expected,), (relation, column)
+            row = connection.execute(
+                "select obj_description(oid), col_description(oid, 2), relowner::regrole::text from pg_class"
+                " where oid = 'reporting.spots'::regclass"
+            ).fetchone()
+            assert row == ("100% free, is't it", "may be %s negative", "view_owner")
+    finally:
+        with psycopg.connect(hot[1]) as connection:
+            connection.execute("drop view reporting.spots")
+            connection.execute('drop owned by view_owner, "by % column"')
+            connection.execute('drop role view_owner, "by % column"')
+
+
+def test_configured_grants_are_given_and_taken(hot: tuple[Settings, str]) -> None:
+    model = hot[0].project / MODEL
+    text = model.read_text()
+    held = "select has_table_privilege(role, 'hot.mv_current_occupancy', 'select') from unnest(%s::text[]) as role"
+    with psycopg.connect(hot[1]) as connection:
+        connection.execute("create role grant_a")
+        connection.execute("create role grant_b")
+    try:
+        before = occupancy_oid(hot[1])
+        for wanted, expected in ((["grant_a"], [True, False]), (["grant_b"], [False, True])):
+            model.write_text(text.replace("config(meta", f"config(grants={{'select': {wanted}}}, meta", 1))
+            assert build(hot, "mv_current_occupancy").ok
+            with psycopg.connect(hot[1]) as connection:
+                rows = connection.execute(held, [["grant_a", "grant_b"]]).fetchall()
+            assert [row[0] for row in rows] == expected
+        assert occupancy_oid(hot[1]) == before  # a grant is no reason to build anew
+    finally:
+        model.write_text(text)
+        with psycopg.connect(hot[1]) as connection:
+            connection.execute("drop owned by grant_a, grant_b")
+            connection.execute("drop role grant_a, grant_b")
+
+
+def occupancy_oid(dsn: str) -> int:
+    with psycopg.connect(dsn) as connection:
+        return oid(connection, "hot.mv_current_occupancy")
+
+
+def test_readers_never_miss_a_view_nor_a_privilege_while_it_is_rebuilt(hot: tuple[Settings, str]) -> None:
+    """Four readers without a pause, while everything is built anew, twice."""
+    with psycopg.connect(hot[1]) as connection:
+        connection.execute("create role steady")
+        connection.execute("grant usage on schema reporting to steady")
+        connection.execute("grant select on all tables in schema reporting to steady")
+    done = threading.Event()
+
+    def read(view: str) -> int:
+        count = 0
+        with psycopg.connect(hot[1], autocommit=True) as reader:
+            reader.execute("set role steady")
+            while not done.is_set():
+                assert reader.execute(f"select count(*) from reporting.{view}".encode()).fetchone() is not None
+                count += 1
+        return count
+
+    views = ("mv_daily_revenue", "mv_daily_revenue", "mv_current_occupancy", "mv_current_month_metrics")
+    try:
+        with ThreadPoolExecutor(len(views)) as pool:
+            readers = [pool.submit(read, view) for view in views]
+            try:
+                for _ in range(2):
+                    outcome = build(hot, "mv_daily_revenue+", "mv_current_occupancy+", "--full-refresh")
+                    assert outcome.ok, outcome.failures
+            finally:
+                done.set()
+            assert all(reader.result() > 0 for reader in readers)
+    finally:
+        with psycopg.connect(hot[1]) as connection:
+            connection.execute("drop owned by steady")
+            connection.execute("drop role steady")
+
+
+def test_a_long_reader_makes_the_rebuild_wait_and_nobody_else(hot: tuple[Settings, str]) -> None:
+    before = occupancy_oid(hot[1])
+    resting = "select count(*) from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()"
+    with (
+        ThreadPoolExecutor(1) as pool,
+        psycopg.connect(hot[1]) as long,
+        psycopg.connect(hot[1], autocommit=True) as other,
+    ):
+        long.execute("select * from reporting.mv_current_occupancy")
+        building = pool.submit(build, hot, "mv_current_occupancy", "--full-refresh")
+        other.execute("set lock_timeout to '5s'")
+        rests = 0
+        while rests < 3:  # it has tried, let go and rests
+            assert not building.done()
+            rests += other.execute(resting).fetchone() == (1,)
+            other.execute("select * from reporting.mv_current_occupancy")
+        long.rollback()
+        assert building.result().ok
+    assert occupancy_oid(hot[1]) != before
 
 
 def test_refresh_brings_new_payments(hot: tuple[Settings, str]) -> None:

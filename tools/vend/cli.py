@@ -330,16 +330,65 @@ def summary_line(outcome: Outcome) -> str:
 
 
 @main.command()
-def refresh() -> None:
-    """Bring the hot views up to date; readers are not blocked."""
+@click.option("--every", type=click.IntRange(1), metavar="SECONDS", help="Go on until stopped, so often; 300 is usual.")
+@click.option("--schedule", is_flag=True, help="Have the database's pg_cron do it, every 5 minutes or as --every says.")
+@click.option("--reconcile", is_flag=True, help="Compare the summaries with the source before, row by row, and repair.")
+def refresh(every: int | None, schedule: bool, reconcile: bool) -> None:
+    """Bring the hot views up to date; readers are not blocked.
+
+    With --every, the first round of each day (UTC) also reconciles. SIGTERM and Ctrl-C end it after the view at hand.
+    """
     from vend import refresh as refresher
 
-    results = refresher.refresh(hot_dsn(load()))
+    if reconcile and (schedule or every):
+        raise UsageError("--schedule and --every reconcile by themselves, once a day; leave --reconcile away.")
+    dsn = hot_dsn(load())
+    if schedule:
+        click.echo(refresher.schedule(dsn, every or 300))
+        return
+    if every is not None:
+        _refresh_until_stopped(dsn, every)
+        return
+    results = refresher.refresh(dsn, reconcile=reconcile)
     for view in results:
         shown = f"{view.rows:>12,} rows" if view.rows is not None else f"{view.error}"
-        click.echo(f"{view.relation:<28}{view.status:<9}{shown}  {view.seconds:6.2f} s")
+        click.echo(f"{view.relation:<28}{view.status:<9}{shown}  {view.seconds:6.2f} s  {view.note or ''}".rstrip())
+    for table, how in refresher.captures(dsn).items():
+        if how == "whole":
+            remedy = " and no index on updated_at" if table == "payments" else ""
+            click.echo(f"public.{table} has no triggers of ours{remedy}, so each refresh reads it whole.", err=True)
     if any(view.status != "success" for view in results):
         sys.exit(1)
+
+
+def _refresh_until_stopped(dsn: str, seconds: int) -> None:
+    """Rounds of refresh until a signal; ends as any command does on that signal. A second signal ends it at once."""
+    import threading
+
+    from vend import refresh as refresher
+
+    stop = threading.Event()
+    received: list[int] = []
+
+    def on_signal(number: int, _: object) -> None:
+        if received:
+            sys.exit(128 + number)
+        received.append(number)
+        stop.set()
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+
+    def say(line: str) -> None:
+        click.echo(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {line}", err=True)
+
+    def once() -> list[refresher.Refreshed]:
+        return refresher.refresh(dsn, reconcile=None, stopped=stop.is_set)
+
+    refresher.every(seconds, once, wait=stop.wait, say=say)
+    if received[0] == signal.SIGINT:
+        raise click.Abort
+    sys.exit(128 + received[0])
 
 
 @main.command()

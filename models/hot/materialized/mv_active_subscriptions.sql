@@ -9,29 +9,21 @@ with garages as (
 
 subscriptions as (
 
-    {{ hot_subscriptions() }}
-
-),
-
-in_force as (
-
-    select * from subscriptions
-    where ended_at is null or ended_at >= (select hot.as_of())
+    select * from {{ ref('sum_garage_subscriptions') }}
 
 )
 
 select
     garages.id as garage_id,
     garages.name as garage_name,
-    count(in_force.id) as active_count,
-    count(distinct in_force.user_id) as unique_customers,
-    coalesce(sum(in_force.monthly_amount), 0) as monthly_recurring_revenue,
-    {{ ratio('sum(in_force.monthly_amount)', 'count(in_force.id)') }} as avg_subscription_value,
-    count(*) filter (where in_force.cancel_at_period_end) as pending_cancellations,
-    count(*) filter (where in_force.status = 'past_due') as past_due_subscriptions,
-    count(*) filter (where in_force.status = 'unpaid') as unpaid_subscriptions,
-    count(*) filter (where in_force.status = 'trialing') as trialing_subscriptions,
-    count(*) filter (where in_force.status = 'paused') as paused_subscriptions
+    coalesce(subscriptions.active_count, 0) as active_count,
+    coalesce(subscriptions.unique_customers, 0) as unique_customers,
+    coalesce(subscriptions.monthly_recurring_revenue, 0) as monthly_recurring_revenue,
+    {{ ratio('subscriptions.monthly_recurring_revenue', 'subscriptions.active_count') }} as avg_subscription_value,
+    coalesce(subscriptions.pending_cancellations, 0) as pending_cancellations,
+    coalesce(subscriptions.past_due_subscriptions, 0) as past_due_subscriptions,
+    coalesce(subscriptions.unpaid_subscriptions, 0) as unpaid_subscriptions,
+    coalesce(subscriptions.trialing_subscriptions, 0) as trialing_subscriptions,
+    coalesce(subscriptions.paused_subscriptions, 0) as paused_subscriptions
 from garages
-left join in_force on garages.id = in_force.garage_id
-group by garages.id, garages.name
+left join subscriptions on garages.id = subscriptions.garage_id

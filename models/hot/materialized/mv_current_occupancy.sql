@@ -7,9 +7,9 @@ with garages as (
 
 ),
 
-parked as (
+stays as (
 
-    select * from {{ source('operational', 'parked') }}
+    select * from {{ ref('sum_stays') }}
 
 ),
 
@@ -18,8 +18,8 @@ inside as (
     select
         garage_id,
         count(*) as vehicles
-    from parked
-    where entered_at < (select hot.as_of()) and (exited_at is null or exited_at >= (select hot.as_of()))
+    from stays
+    where entered_at < (select hot.as_of())
     group by garage_id
 
 )

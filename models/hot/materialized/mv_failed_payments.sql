@@ -11,10 +11,9 @@ with subscriptions as (
 
 ),
 
-payments as (
+failures as (
 
-    select * from {{ source('operational', 'payments') }}
-    where payment_date < (select hot.as_of())
+    select * from {{ ref('sum_failed_attempts') }}
 
 ),
 
@@ -30,41 +29,13 @@ users as (
 
 ),
 
-last_success as (
-
-    select
-        subscriptions.id as subscription_id,
-        max(payments.payment_date) as succeeded_at
-    from subscriptions
-    inner join payments on subscriptions.id = payments.subscription_id
-    where payments.status = 'succeeded'
-    group by subscriptions.id
-
-),
-
-failures as (
-
-    select
-        payments.subscription_id,
-        min(payments.payment_date) as first_failed_at,
-        max(payments.payment_date) as last_failed_at,
-        count(*) as failed_attempts
-    from payments
-    inner join subscriptions on payments.subscription_id = subscriptions.id
-    left join last_success on payments.subscription_id = last_success.subscription_id
-    where payments.status = 'failed'
-        and (last_success.succeeded_at is null or payments.payment_date > last_success.succeeded_at)
-    group by payments.subscription_id
-
-),
-
 overdue as (
 
     select
         subscriptions.*,
         failures.first_failed_at,
         failures.last_failed_at,
-        coalesce(failures.failed_attempts, 0) as failed_attempts,
+        failures.failed_attempts,
         coalesce(
             failures.first_failed_at,
             case
@@ -72,8 +43,8 @@ overdue as (
                 else subscriptions.current_period_start
             end
         ) as past_due_since
-    from subscriptions
-    left join failures on subscriptions.id = failures.subscription_id
+    from failures
+    inner join subscriptions on failures.subscription_id = subscriptions.id
 
 )
 

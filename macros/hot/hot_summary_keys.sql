@@ -1,0 +1,69 @@
+{#- Which keys of a summary may have changed, as a query. It reads two relations: `noted`, what was noted of changed
+    rows (garage_id, day in UTC, id), and `clock`, from where to where as_of moved (earlier, later). -#}
+{% macro hot_summary_keys(summary) -%}
+    {{ return(context['hot_summary_keys__' ~ summary]()) }}
+{%- endmacro %}
+
+{#- A day of UTC is part of one or two local days. Payments come into force as the clock passes them, and days leave
+    the window. -#}
+{% macro hot_summary_keys__sum_daily_payments() -%}
+    select
+        garage_id,
+        cast({{ to_reporting_time('cast(day as timestamp)') }} as date) as day
+    from noted
+    union all
+    select
+        garage_id,
+        cast({{ to_reporting_time("(day + interval '1 day' - interval '1 microsecond')") }} as date)
+    from noted
+    union all
+    select
+        garages.id,
+        passed.day
+    from public.garages
+    cross join clock
+    cross join lateral (
+        select distinct cast({{ to_reporting_time('payments.payment_date') }} as date) as day
+        from public.payments
+        where payments.garage_id = garages.id
+            and payments.payment_date >= clock.earlier and payments.payment_date < clock.later
+    ) as passed
+    union all
+    select
+        garage_id,
+        day
+    from hot.sum_daily_payments
+    where day < {{ hot_first_day() }}
+{%- endmacro %}
+
+{#- The clock passes what a subscription has ahead, or enters another month. -#}
+{% macro hot_summary_keys__sum_garage_subscriptions() -%}
+    select garage_id from noted
+    union all
+    select sum_garage_subscriptions.garage_id
+    from hot.sum_garage_subscriptions
+    cross join clock
+    where sum_garage_subscriptions.next_change_at < clock.later
+        or date_trunc('month', {{ to_reporting_time('clock.earlier') }})
+        <> date_trunc('month', {{ to_reporting_time('clock.later') }})
+{%- endmacro %}
+
+{% macro hot_summary_keys__sum_failed_attempts() -%}
+    select id as subscription_id from noted
+    union all
+    select payments.subscription_id
+    from public.garages
+    cross join clock
+    inner join public.payments
+        on garages.id = payments.garage_id
+            and clock.earlier <= payments.payment_date and clock.later > payments.payment_date
+{%- endmacro %}
+
+{#- The clock passes an exit. -#}
+{% macro hot_summary_keys__sum_stays() -%}
+    select id as parking_id from noted
+    union all
+    select sum_stays.parking_id
+    from hot.sum_stays
+    inner join clock on clock.later > sum_stays.exited_at
+{%- endmacro %}
