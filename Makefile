@@ -46,8 +46,9 @@ lint: setup snowflake-check catalog-check ## ruff, mypy, sqlfluff, the Snowflake
 snowflake-check: setup ## compile every cold model for Snowflake and parse the result; needs no account
 	.venv/bin/python tools/snowflake_check.py
 
-bench: setup .venv-bench/.ready ## time the sync against others, side by side; rewrites docs/benchmarks.md (BENCH="--payments 10000000")
+bench: setup .venv-bench/.ready ## time sync and hot side against others; rewrites docs/benchmarks.md (BENCH= and BENCH_HOT="--payments 10000000")
 	.venv/bin/python tools/bench/sync.py $(BENCH)
+	.venv/bin/python tools/bench/hot.py $(BENCH_HOT)
 
 .venv-bench/.ready: tools/bench/requirements.txt
 	@"$(PYTHON)" -m venv .venv-bench

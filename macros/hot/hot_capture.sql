@@ -123,6 +123,7 @@
         event text;
         attempts int := 0;
         there bigint;
+        usual constant text := current_setting('lock_timeout');
     begin
         select count(*) into there from pg_trigger
         where tgrelid = format('public.%I', table_name)::regclass and tgname like 'vend\_note\_%';
@@ -161,7 +162,7 @@
                     exit;
             end;
         end loop;
-        perform set_config('lock_timeout', '0', true);
+        perform set_config('lock_timeout', usual, true);
         insert into hot.changed_key (summary)
         select summary.name from hot.summary where table_name = any(summary.watched);
     end
