@@ -1,16 +1,18 @@
 {#- Row-level security on the operational tables, for vend_app, whose rows are those of the user it acts for. Roles that
     could use a table before go on as before, by a policy of their own; those granted later see nothing without one. -#}
 {% macro row_security() %}
+    {%- set is_me = ' = (select authz.current_user_id())' -%}
+    {%- set in_my_garage = is_among('garage_id', 'my_garages') -%}
     {%- set policies = {
-        'users': 'id = (select authz.current_user_id()) or (select authz.is_super_admin())',
-        'garages': of_my_garages('id').replace('my_garages', 'known_garages'),
-        'passes': of_my_garages().replace('my_garages', 'known_garages'),
-        'subscriptions': 'user_id = (select authz.current_user_id()) or ' ~ of_my_garages(),
-        'payments': of_my_garages() ~ ' or subscription_id = any((select authz.my_subscriptions())::uuid [])',
-        'pass_price_history': 'pass_id = any((select authz.my_passes())::uuid [])',
-        'garage_admins': 'user_id = (select authz.current_user_id()) or ' ~ of_my_garages(),
-        'parked': 'user_id = (select authz.current_user_id()) or ' ~ of_my_garages(),
-        'garage_daily_occupancy': of_my_garages(),
+        'users': 'id' ~ is_me ~ ' or (select authz.is_super_admin())',
+        'garages': is_among('id', 'known_garages'),
+        'passes': is_among('garage_id', 'known_garages'),
+        'subscriptions': 'user_id' ~ is_me ~ ' or ' ~ in_my_garage,
+        'payments': is_among('subscription_id', 'my_subscriptions') ~ ' or ' ~ in_my_garage,
+        'pass_price_history': is_among('pass_id', 'my_passes'),
+        'garage_admins': 'user_id' ~ is_me ~ ' or ' ~ in_my_garage,
+        'parked': 'user_id' ~ is_me ~ ' or ' ~ in_my_garage,
+        'garage_daily_occupancy': in_my_garage,
     } -%}
     do $body$
     declare

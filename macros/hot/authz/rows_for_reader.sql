@@ -4,7 +4,7 @@
 {% macro rows_for_reader(relation) %}
     select * from (
         select * from {{ relation }}
-        where {{ of_my_garages() }} and not (select authz.sees_all())
+        where {{ is_among('garage_id', 'my_garages') }} and not (select authz.sees_all())
 
         union all
 
