@@ -1054,8 +1054,7 @@ def hot_queries(pipeline: tuple[Settings, str], second: Stage) -> Iterator[Queri
             insert(dsn, rows)
             owner.execute("delete from hot.setting")
             owner.execute("insert into hot.setting (as_of) values (%s)", [frame.as_of])
-            for view in HOT:
-                owner.execute(sql.SQL("refresh materialized view {}").format(sql.Identifier("hot", view)))
+            owner.execute("call hot.refresh()")
 
             def run(query: str) -> list[Row]:
                 found = connection.execute(query.encode()).fetchall()

@@ -211,6 +211,7 @@ def test_readers_never_miss_a_view_nor_a_privilege_while_it_is_rebuilt(hot: tupl
         connection.execute("create role steady")
         connection.execute("grant usage on schema reporting to steady")
         connection.execute("grant select on all tables in schema reporting to steady")
+        connection.execute("grant execute on all functions in schema authz to steady")
     done = threading.Event()
 
     def read(view: str) -> int:
