@@ -60,8 +60,8 @@ def locked(path: Path) -> Iterator[None]:
             ) from None
         try:
             lock.truncate(0)
-            lock.write(f"pid {os.getpid()}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
-            lock.flush()
+            # not buffered: what does not fit now would fail once more when the file is closed
+            os.write(lock.fileno(), f"pid {os.getpid()}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC".encode())
         except OSError as error:
             raise VendError(sentence(error, path)) from None
         yield
