@@ -50,7 +50,7 @@ def layers(settings: Settings, schemas: tuple[str, ...]) -> list[tuple[str, int,
     result = []
     for schema in schemas:
         names = [name for owner, name in found if owner == schema]
-        live = " where not _fivetran_deleted" if schema == "raw" else ""
+        live = " where _fivetran_deleted is distinct from true" if schema == "raw" else ""
         counts = " union all ".join(f"select count(*) from {schema}.{name}{live}" for name in names)
         rows = sum(n for (n,) in query(settings, counts)) if names else 0
         result.append((schema, len(names), rows))
