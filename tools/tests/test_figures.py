@@ -782,7 +782,8 @@ def read_hot(dsn: str, *only: str) -> dict[str, list[Row]]:
         for view in only or HOT:
             rows = connection.execute(sql.SQL("select * from {}").format(sql.Identifier("reporting", view))).fetchall()
             found[view] = [
-                {name: str(value) if name.endswith("_id") else value for name, value in row.items()} for row in rows
+                {name: str(value) if isinstance(value, uuid.UUID) else value for name, value in row.items()}
+                for row in rows
             ]
         return found
 
