@@ -163,8 +163,8 @@
     end
     $body$;
 
-    -- For monitoring: age is null where a view was never refreshed.
-    create or replace view hot.freshness as
+    -- Each hot view, the start of its last successful refresh, its age, null where there was none, and the last run's error.
+    select hot.put_view('hot', 'freshness', $vend_view$
     select
         view.matviewname::text as relation,
         max(log.started_at) filter (where log.status = 'success') as last_success_at,
@@ -173,8 +173,8 @@
     from pg_matviews as view
     left join hot.refresh_log as log on log.relation = view.matviewname
     where view.schemaname = 'hot' and view.matviewname not like '%\_\_next'
-    group by view.matviewname;
-    comment on view hot.freshness is 'Each hot view: start of its last successful refresh, its age, and the last run''s error.';
+    group by view.matviewname
+    $vend_view$);
     -- Monitoring reads these and nothing else of hot.
     grant usage on schema hot to pg_monitor;
     grant select on hot.freshness, hot.refresh_log to pg_monitor;

@@ -6,8 +6,8 @@
         {{ hot_objects() }}
         {{ hot_summary_routines() }}
         {{ hot_capture() }}
-        {{ hot_refresh_procedure() }}
         {{ hot_swap_routines() }}
+        {{ hot_refresh_procedure() }}
         {{ hot_set_as_of() }}
         select hot.drop_old_summaries();
     {%- endif -%}

@@ -110,11 +110,15 @@ def test_a_reader_blocks_no_refresh_and_is_not_blocked(hot: tuple[Settings, str]
         reader.execute("select * from reporting.mv_daily_revenue")
 
 
-def test_an_unchanged_build_waits_for_no_reader(hot: tuple[Settings, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unchanged_build_waits_for_no_reader_and_no_refresh(
+    hot: tuple[Settings, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert build(hot, "mv_current_occupancy+").ok
     monkeypatch.setenv("PGOPTIONS", "-c lock_timeout=3s")
-    with psycopg.connect(hot[1]) as reader:
+    with psycopg.connect(hot[1]) as reader, psycopg.connect(hot[1]) as refresher:
         reader.execute("select * from reporting.mv_current_occupancy")
+        reader.execute("select * from hot.freshness")
+        refresher.execute("select hot.refresh_one('mv_daily_revenue')")  # not committed yet
         assert build(hot, "mv_current_occupancy+").ok
 
 
