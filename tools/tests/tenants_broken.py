@@ -143,7 +143,7 @@ def _roles(owner: str, roles: list[str]) -> list[Broken]:
             ("vend_sync", "vend_bi", PAYMENTS),
             ("vend_app", "bi_unbound", PAYMENTS),
         )
-        if member in roles
+        if role in roles
     ] + [
         Broken(
             "vend_app bypasses row security",
