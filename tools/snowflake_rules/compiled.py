@@ -49,8 +49,8 @@ def compile_for_snowflake(place: Path, form: str) -> dict[str, str]:
                 *("compile", "--no-introspect", "--no-populate-cache", *arguments),
                 *("--project-dir", str(place), "--profiles-dir", str(place), "--target", "cold"),
                 *("--target-path", str(target), "--log-path", str(target / "logs"), "--quiet"),
-                # in UTC no timestamp is converted
-                *("--vars", "{reporting_timezone: America/Chicago}"),
+                # in UTC no timestamp is converted; a clustering key that is off names nothing
+                *("--vars", "{reporting_timezone: America/Chicago, clustering: true}"),
             ]
         )
         if not outcome.success:
@@ -67,6 +67,8 @@ def compile_for_snowflake(place: Path, form: str) -> dict[str, str]:
                 compiled("--inline", MARK.join(hooks.values()))
             inline = next((target / "compiled").rglob("inline_query*"))
             for name, sql in zip(hooks, inline.read_text().split(MARK), strict=True):
+                if not sql.strip():
+                    continue
                 found[name] = named(sql, next(node for node in nodes if name.startswith(f"{node['unique_id']} ")))
     return found
 
@@ -76,7 +78,11 @@ def hooks_of(node: dict[str, Any]) -> dict[str, str]:
     hooks = [*node["config"].get("pre-hook", []), *node["config"].get("post-hook", [])]
     written = {f"{node['unique_id']} hook {number}": hook["sql"] for number, hook in enumerate(hooks, start=1)}
     itself = f"{{% set this = ref('{node['name']}') %}}"
-    return {name: f"{itself}{sql.replace('is_incremental()', 'true')}" for name, sql in written.items()}
+    secure = str(bool(node["config"].get("secure"))).lower()
+    answers = {"is_incremental()": "true", "config.get('secure')": secure}
+    for question, answer in answers.items():
+        written = {name: sql.replace(question, answer) for name, sql in written.items()}
+    return {name: f"{itself}{sql}" for name, sql in written.items()}
 
 
 def named(sql: str, node: dict[str, Any]) -> str:

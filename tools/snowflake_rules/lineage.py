@@ -123,6 +123,8 @@ class Statement:
         self._known: dict[tuple[int, int], Known] = {}
         self._nullable_sides: dict[int, set[str]] = {}
         self._never_null: dict[int, set[tuple[str, str]]] = {}
+        if not isinstance(self.written, (exp.Query, exp.Delete, exp.Update)):
+            return
         try:
             traced = qualify(
                 _as_query(self.written),

@@ -26,3 +26,4 @@
 {% macro state_changed_at() %}coalesce(updated_at, known_at){% endmacro %}
 {% macro known_states(key) %}select {{ key }}, known_at, seen_before from snapshots{% endmacro %}
 {% macro reporting_currency() %}usd{% endmacro %}
+{% macro clustering_key(columns) %}{{ return(columns) }}{% endmacro %}
