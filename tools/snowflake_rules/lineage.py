@@ -246,7 +246,10 @@ class Statement:
                 values.append(node.args.get("default"))
                 return any(self.known(value, scope).nullable for value in values)
             case exp.Window():
-                return self.known(node.this, scope).nullable
+                spec = node.args.get("spec")
+                sides = [str(spec.args.get(side)).lower() for side in ("start_side", "end_side")] if spec else []
+                is_elsewhere = bool(sides) and (sides[0] == "following" or sides[1] == "preceding")
+                return is_elsewhere or self.known(node.this, scope).nullable
             case exp.Sum() | exp.Min() | exp.Max() | exp.Avg():
                 query = scope.expression
                 grouped = isinstance(node.parent, exp.Window) or bool(query.args.get("group"))

@@ -94,6 +94,11 @@ WRONG = [
     ),
     ("greatest_of_null", "select greatest(opened_at, closed_at) as last from db.raw.one"),
     ("greatest_of_null", "select least(count, nullif(count, 0)) as x from db.raw.one"),
+    (
+        "greatest_of_null",
+        "select greatest(0, sum(count) over (order by id rows between unbounded preceding and 1 preceding)) as x"
+        " from db.raw.one",
+    ),
     ("concat_of_null", "select concat(code, ' ', name) as x from db.raw.one"),
     ("concat_of_null", "select concat_ws(' ', code, name) as x from db.raw.one"),
     ("unordered_lists", "select listagg(code, ',') as codes from db.raw.one"),
