@@ -98,6 +98,8 @@ class Catalog:
     def schema(self) -> MappingSchema:
         nested: dict[str, Any] = {}
         for (database, schema, name), columns in self.relations.items():
+            if not columns:  # sqlglot would find fault with every statement
+                continue
             tables = nested.setdefault(database, {}).setdefault(schema, {})
             tables[name] = dict.fromkeys(columns, "VARCHAR")
         return MappingSchema(nested, dialect=Snowflake)

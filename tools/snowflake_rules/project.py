@@ -49,7 +49,7 @@ def objections(manifest: dict[str, Any], compiled: dict[str, dict[str, str]]) ->
                     said.add(line)
                     yield line
             if name in built:
-                columns = statement.columns or {column: Known(None, True) for column in node["columns"]}
+                columns = statement.columns or _promised(node, statement)
                 columns |= KEPT if node["resource_type"] == "snapshot" else {}
                 for column, known in columns.items():
                     if (name, column.lower()) in never_null:
@@ -76,6 +76,13 @@ def _described(name: str, node: Node, never_null: set[tuple[str, str]]) -> Colum
         )
         for column in node["columns"].values()
     }
+
+
+def _promised(node: Node, statement: Statement) -> Columns:
+    """The columns of a model that cannot be traced, so that those after it are judged by themselves."""
+    described = {column["name"]: column["data_type"] or "" for column in node["columns"].values()}
+    names = described or dict.fromkeys(getattr(statement.written, "named_selects", []), "")
+    return {name.upper(): Known(declared(text) if text else None, True) for name, text in names.items()}
 
 
 def _contract(node: Node) -> dict[str, str]:

@@ -201,7 +201,7 @@ def test_each_function_names_its_page() -> None:
 
 
 def test_models_are_traced_in_the_order_of_building() -> None:
-    """What a model yields is what the next one may read; a break is named with the model that has it."""
+    """What a model yields is what the next one may read; a break is named with the model that has it, and no other."""
 
     def model(name: str, columns: str, depends: list[str], **more: object) -> dict[str, object]:
         described = {c: {"name": c, "data_type": "varchar"} for c in columns.split()}
@@ -223,6 +223,8 @@ def test_models_are_traced_in_the_order_of_building() -> None:
         "sources": {"source.people": source},
         "nodes": {
             "model.second": model("second", "id", ["model.first"], config={"cluster_by": "name"}),
+            "model.third": model("third", "", ["model.second"]),
+            "model.fourth": model("fourth", "", ["model.third"]),
             "model.first": model("first", "id", ["source.people"], contract={"enforced": True}),
             "test.id": model("test", "", ["model.first"], resource_type="test", attached_node="model.first")
             | {"test_metadata": {"name": "not_null"}, "column_name": "id"},
@@ -231,9 +233,12 @@ def test_models_are_traced_in_the_order_of_building() -> None:
     first = {
         "model.second": "select id from db.marts.first order by id",
         "model.first": "select id from db.raw.people",
+        "model.third": "select id, nothing from db.marts.second",
+        "model.fourth": "select id, nothing from db.marts.third",
     }
     incremental = {"model.second": "select gone from db.marts.first"}
     assert list(project.objections(manifest, {"first": first, "incremental": incremental})) == [
         "model.second: unknown_clustering_key: cluster_by names name, which is no column of this model.",
+        "model.third: untraced_columns: Column 'NOTHING' could not be resolved. Line: 1, Col: 18",
         "model.second: untraced_columns: Column 'GONE' could not be resolved. Line: 1, Col: 11",
     ]
