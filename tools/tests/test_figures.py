@@ -46,6 +46,10 @@ IN_CHICAGO = [
     "reports.rpt_cohort_retention",
     "reports.rpt_occupancy_analytics",
     "reports.rpt_pass_performance",
+    "reports.rpt_mrr_movements",
+    "reports.rpt_financial_analytics",
+    "reports.rpt_garage_rankings",
+    "reports.rpt_platform_financials",
 ]
 # dbt's own tests run once, in the incremental build.
 UNTESTED = ("--resource-type", "model", "--resource-type", "seed", "--resource-type", "snapshot")
