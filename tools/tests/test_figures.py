@@ -23,6 +23,7 @@ import duckdb
 import psycopg
 import pytest
 import recompute
+import recompute_financials
 from conftest import settings_in
 from psycopg import conninfo, sql
 from psycopg.types.json import Jsonb
@@ -46,6 +47,10 @@ IN_CHICAGO = [
     "reports.rpt_cohort_retention",
     "reports.rpt_occupancy_analytics",
     "reports.rpt_pass_performance",
+    "reports.rpt_mrr_movements",
+    "reports.rpt_financial_analytics",
+    "reports.rpt_garage_rankings",
+    "reports.rpt_platform_financials",
 ]
 # dbt's own tests run once, in the incremental build.
 UNTESTED = ("--resource-type", "model", "--resource-type", "seed", "--resource-type", "snapshot")
@@ -62,6 +67,8 @@ GARAGES = [key(1, n) for n in range(1, 9)]
 EDGE, CAD, REFUNDED, NAMESAKE, NEVER, UNSUBSCRIBED, LATE, REFUNDED_CAD = GARAGES
 # of the second set of rows: sheets of occupancy, stays and cohorts
 COUNTED, BIG, HUGE, SPOTLESS, CLUB, BRANCH = (key(1, n) for n in range(31, 37))
+# of the third: movements of recurring revenue, and a second garage that is paid in Canadian dollars
+MOVING, RIVAL = (key(1, n) for n in range(41, 43))
 DUNNED, UNPAID, EARLIER, ENDED = (key(4, n) for n in (10, 11, 12, 20))
 
 
@@ -391,6 +398,61 @@ def more_edge_cases() -> Source:
     }  # fmt: skip
 
 
+def movement_edge_cases() -> Source:
+    """A garage without spaces whose customers move in every way, and one that is CAD's equal in February."""
+
+    def member(number: int, who: int, created: datetime, amount: str, ended: datetime | None = None) -> Row:
+        status = "active" if ended is None else "canceled"
+        return subscription(number, who, MOVING, status, created, amount, canceled=ended) | {"pass_id": key(3, 41)}
+
+    return {
+        "users": [user(number, "Emmy", "Noether") for number in range(41, 53)],
+        "garages": [garage(MOVING, "Moving", None, 0), garage(RIVAL, "Rival", None, 4)],
+        "passes": [offer(41, MOVING)],
+        "subscriptions": [
+            # one subscription more, and one less
+            member(301, 41, instant("01-05"), "30.00"),
+            member(302, 41, instant("02-10"), "12.00", instant("03-10")),
+            # came and went within January, back in March
+            member(303, 42, instant("01-05"), "10.00", instant("01-20")),
+            member(304, 42, instant("03-05"), "11.00"),
+            # a gap within a month, at the same price and at a higher one
+            member(305, 43, datetime(2025, 12, 20), "20.00", instant("02-05")),
+            member(306, 43, instant("02-20"), "20.00"),
+            member(307, 44, instant("01-05"), "20.00", instant("02-05")),
+            member(308, 44, instant("02-20"), "25.00"),
+            # a gap within the first month
+            member(309, 45, instant("01-05"), "5.00", instant("01-10")),
+            member(310, 45, instant("01-20"), "6.00"),
+            # in force at no time before
+            member(311, 46, instant("01-25"), "5.00", instant("01-25")),
+            member(312, 46, instant("02-05"), "7.00"),
+            # free, and not free any more the day after; and the other way round
+            member(313, 47, instant("01-05"), "0.00"),
+            member(314, 48, instant("01-05"), "18.00"),
+            # one ends and the next begins as March does
+            member(315, 49, instant("01-05"), "9.00", instant("03-01")),
+            member(316, 49, instant("03-01"), "9.00"),
+            # leaves with two
+            member(317, 50, instant("01-05"), "4.00", instant("03-05")),
+            member(318, 50, instant("01-06"), "5.00", instant("03-06")),
+            # leaves, comes back and leaves within a month
+            member(319, 51, instant("01-05"), "8.00", instant("02-10")),
+            member(320, 51, instant("03-02"), "8.00", instant("03-08")),
+            member(321, 52, instant("01-05"), "999.00") | {"status": "incomplete"},
+            member(322, 52, instant("02-05"), "3.00"),
+        ],
+        "payments": [
+            payment(41, RIVAL, instant("01-20"), "6.00", currency="cad"),
+            payment(42, RIVAL, instant("02-07"), "50.00", currency="cad"),
+            payment(43, RIVAL, instant("03-05"), "1.00", currency="cad"),
+            # today, which is not over; its fee is more than it brings
+            payment(44, RIVAL, instant("03-17 10:00"), "0.50", "0.80", currency="cad"),
+        ],
+        "garage_daily_occupancy": [sheet(81, MOVING, "02-05", [0, 3]), sheet(82, RIVAL, "02-05", [2, 4])],
+    }
+
+
 def later_rows() -> Source:
     """Sheets that arrive the day after: for a new day, over an older one, and one too old to hold."""
     return {
@@ -424,6 +486,8 @@ def edge_changes() -> list[tuple[str, str, Row]]:
         # a price that changed in March leaves February alone, one that changes at as_of does not count yet
         ("subscriptions", key(4, 15), {"monthly_amount": Decimal("55.00"), "updated_at": instant("03-10")}),
         ("subscriptions", key(4, 10), {"monthly_amount": Decimal("35.00"), "updated_at": AS_OF + timedelta(days=1)}),
+        ("subscriptions", key(4, 313), {"monthly_amount": Decimal("31.00"), "updated_at": instant("03-10")}),
+        ("subscriptions", key(4, 314), {"monthly_amount": Decimal("0.00"), "updated_at": instant("03-10")}),
         ("subscriptions", key(4, 4), {"canceled_at": None, "cancel_at_period_end": False}),
         ("subscriptions", key(4, 7), {"status": "active"}),
         ("subscriptions", DUNNED, {"status": "active"}),
@@ -656,6 +720,72 @@ def test_recomputed_cohorts_and_passes_of_hand_made_rows() -> None:
     ]
 
 
+def test_recomputed_movements_of_hand_made_rows() -> None:
+    rows = {name: edge_cases().get(name, []) + content for name, content in movement_edge_cases().items()}
+    moved = COLD["reports.rpt_mrr_movements"][0](rows, Frame(AS_OF))
+    # December: 43 is new. January: 41, 44, 45, 47 (free), 48, 49, 50 and 51 are. February: 46 and 52 are, 41 and 44 pay
+    # more, 51 leaves. March: 42 is back, 41 pays less, 50 leaves.
+    movements = tuple(recompute_financials.MOVEMENTS.values())
+    assert pick(moved, "month_key", "opening_mrr", *movements, "closing_mrr", garage_id=MOVING) == [
+        ("2025-12", "0", "20.00", "0", "0", "0", "0", "20.00"),
+        ("2026-01", "20.00", "100.00", "0", "0", "0", "0", "120.00"),
+        ("2026-02", "120.00", "10.00", "0", "17.00", "0", "-8.00", "139.00"),
+        ("2026-03", "139.00", "0", "11.00", "0", "-12.00", "-9.00", "129.00"),
+    ]
+    # 112 / 120, 129 / 120; 118 / 139
+    assert pick(moved, "gross_retention_percent", "net_retention_percent", garage_id=MOVING) == [
+        (None, None),
+        ("100.0000", "100.0000"),
+        ("93.3333", "107.5000"),
+        ("84.8921", "84.8921"),
+    ]
+    customers = [f"{name}_customers" for name in ("opening", *recompute_financials.MOVEMENTS, "closing")]
+    assert pick(moved, *customers, garage_id=MOVING) == [
+        (0, 1, 0, 0, 0, 0, 1),
+        (1, 8, 0, 0, 0, 0, 9),
+        (9, 2, 0, 2, 0, 1, 10),
+        (10, 0, 1, 0, 1, 1, 10),
+    ]
+
+
+def test_recomputed_financials_and_rankings_of_hand_made_rows() -> None:
+    parts = (edge_cases(), more_edge_cases(), movement_edge_cases())
+    rows = {name: [row for part in parts for row in part.get(name, [])] for name in recompute.TABLES}
+    financials = COLD["reports.rpt_financial_analytics"][0](rows, Frame(AS_OF))
+    # fees 0.60; 5.00; 0.10 + 0.05. March's 16 days that are over brought 1.00, so 31 bring 1.94
+    names = ("garage_profit", "margin_percent", "stripe_fee_percent", "profit_change", "projected_revenue")
+    assert pick(financials, *names, "is_complete_month", garage_id=RIVAL) == [
+        ("5.40", "90.0000", "0.0000", None, "6.00", True),
+        ("45.00", "90.0000", "0.0000", "39.60", "50.00", True),
+        ("0.55", "36.6667", "53.3333", "-44.45", "1.94", False),
+    ]
+    # the source took 3 cents more than Stripe's fee
+    assert pick(financials, "other_deductions", garage_id=EDGE, month_key="2026-02") == [("0.03",)]
+    names = ("month_key", "previous_year_revenue", "yoy_growth_pct", "margin_percent")
+    march = [row for row in pick(financials, *names, garage_id=HUGE) if row[0].endswith("-03")]
+    assert march == [
+        ("2023-03", None, None, "90.0000"),
+        ("2024-03", "100.00", "50.0000", "90.0000"),
+        ("2025-03", "150.00", "-66.6667", "90.0000"),
+        ("2026-03", "50.00", "20.0000", "90.0000"),
+    ]
+    ranked = COLD["reports.rpt_garage_rankings"][0](rows, Frame(AS_OF))
+    names = ("month_key", "revenue_rank", "revenue_rank_change", "growth_rank", "utilization_rank", "garages_ranked")
+    assert pick(ranked, *names, garage_id=CAD) == [
+        ("2026-01", 2, None, None, None, 2),
+        ("2026-02", 1, 1, 1, None, 2),
+        ("2026-03", 2, -1, 2, None, 2),
+    ]
+    assert pick(ranked, *names, "utilization_rate", "revenue_per_space", garage_id=RIVAL) == [
+        ("2026-01", 1, None, None, None, 2, None, "1.5000"),
+        ("2026-02", 1, 0, 2, 1, 2, "75.0000", "12.5000"),
+        ("2026-03", 1, 0, 1, None, 2, None, "0.3750"),
+    ]
+    # below EDGE and UNSUBSCRIBED, beside those who had nothing either; without spaces there is no utilization
+    february = pick(ranked, *names, "utilization_rate", "revenue_per_space", garage_id=MOVING, month_key="2026-02")
+    assert february == [("2026-02", 3, -1, None, None, 7, None, None)]
+
+
 @pytest.mark.parametrize(
     ("over", "under", "expected"),
     [
@@ -795,6 +925,7 @@ def pipeline(make_database: Callable[[], str], tmp_path_factory: pytest.TempPath
     source.seed(dsn, garages=12, months=8, payments=1500, seed=11, as_of=AS_OF)
     insert(dsn, edge_cases())
     insert(dsn, more_edge_cases())
+    insert(dsn, movement_edge_cases())
     settings = settings_in(tmp_path_factory.mktemp("figures") / "home", postgres_dsn=dsn)
     load(settings, dsn)
     return settings, dsn
@@ -927,6 +1058,17 @@ def test_recurring_revenue_of_a_month_outlasts_a_change_of_price(second: Stage) 
         ("2026-01", 0, "0.00"),
         ("2026-02", 4, "187.00"),
         ("2026-03", 1, "55.00"),
+    ]
+
+
+def test_movements_of_changed_prices(second: Stage) -> None:
+    """In March 313 is no longer free and 314 is; CAD's 15 costs 10 more, and 17, 18 and 20 have ended."""
+    rows = second.cold["reports.rpt_mrr_movements"]
+    names = ("expansion_mrr", "contraction_mrr", "expanded_customers", "contracted_customers")
+    assert pick(rows, *names, garage_id=MOVING, month_key="2026-03") == [("31.00", "-30.00", 1, 2)]
+    names = ("opening_mrr", "expansion_mrr", "churned_mrr", "closing_mrr", "net_retention_percent")
+    assert pick(rows, *names, garage_id=CAD, month_key="2026-03") == [
+        ("187.00", "10.00", "-142.00", "55.00", "29.4118")
     ]
 
 
