@@ -142,7 +142,9 @@ def rpt_platform_health(source: Source, frame: Frame) -> list[Row]:
 def rpt_subscription_health(source: Source, frame: Frame) -> list[Row]:
     by_garage = recompute.grouped(source["subscriptions"], "garage_id")
     owing = {
-        bill.subscription["id"] for bill in charges(source, frame) if bill.subscription is not None and not bill.collected
+        bill.subscription["id"]
+        for bill in charges(source, frame)
+        if bill.subscription is not None and not bill.collected
     }
     taken = ("garage_id", "garage_name", "month", "month_key", "currency", "churn_rate_percent")
     taken += ("opening_subscriptions", "new_subscriptions", "churned_subscriptions", "active_subscriptions")
@@ -307,9 +309,7 @@ def rpt_cohort_revenue(source: Source, frame: Frame) -> list[Row]:
         revenue = recompute.total(row["amount"] for row in to_date if at_first or row["payment_date"] >= start)
         base = revenue if at_first else base
         active = [
-            row
-            for row in subscribed[cohort["garage_id"], cohort["cohort_month"]]
-            if recompute.in_force(row, end)
+            row for row in subscribed[cohort["garage_id"], cohort["cohort_month"]] if recompute.in_force(row, end)
         ]
         mrr = recompute.recurring(source, active, end)
         fees = recompute.total(recompute.platform_fee(row, frame) for row in to_date)
