@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -203,6 +204,19 @@ def test_file_that_is_no_warehouse(vend: Run, tmp_path: Path, database: str, com
     assert "is not a DuckDB file" in finished.stdout + finished.stderr
     assert "Traceback" not in finished.stderr
     assert path.read_text().startswith("Dear reader")
+
+
+@pytest.mark.parametrize("command", ["sync", "reconcile"])
+def test_an_error_of_the_whole_run_is_json_too(vend: Run, database: str, command: str) -> None:
+    parts = conninfo.conninfo_to_dict(database)
+    for changed, code in ({"connect_timeout": "soon"}, 2), ({"host": "127.0.0.1", "port": "1"}, 1):
+        dsn = conninfo.make_conninfo("", **{**parts, "password": SECRET, **changed})
+        finished = vend(command, "--format", "json", VEND_POSTGRES_DSN=dsn)
+        told = json.loads(finished.stdout)
+        assert (finished.returncode, told["ok"]) == (code, False)
+        assert f"Error: {told['error']}" in finished.stderr
+        assert "VEND_POSTGRES_DSN" in told["error"]
+        assert SECRET not in finished.stdout + finished.stderr
 
 
 def test_env_prints_what_is_in_force_without_passwords(vend: Run, database: str) -> None:

@@ -175,6 +175,15 @@ def test_a_key_that_raw_has_twice(settings: Settings, source: psycopg.Connection
     assert_equal(settings, source)
 
 
+def test_a_row_of_raw_without_a_key(settings: Settings, source: psycopg.Connection[Any], database: str) -> None:
+    sync(settings, database)
+    query(settings, "insert into raw.parked (garage_id, _fivetran_deleted) values ('x', false)")
+    assert "without a key" in (one(settings, database, "parked").error or "")
+    query(settings, "create table raw.parked__new as select 1 as left_by_hand")
+    assert sync(settings, database, tables=["parked"], full_refresh=True).ok
+    assert one(settings, database, "parked").status == "equal"
+
+
 def test_nothing_to_compare_with(settings: Settings, source: psycopg.Connection[Any], database: str) -> None:
     with pytest.raises(VendError, match="no RAW yet"):
         reconcile(settings, database)

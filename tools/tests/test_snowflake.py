@@ -30,7 +30,7 @@ from pyarrow import parquet
 from sqlfluff.api.simple import APIParsingError
 
 import sqlfluff
-from vend import contract, warehouse
+from vend import contract, status, warehouse
 from vend.cli import main
 from vend.contract import Column, Table
 from vend.errors import UsageError, VendError
@@ -675,6 +675,10 @@ def test_a_whole_sync(settings: Settings, server: snowflake_server.Snowflake, da
     for statement in dict.fromkeys(server.statements[before:]):
         sqlglot.parse_one(statement, dialect="snowflake")
     assert leftovers(settings, server) == []
+    shown = status.as_text(replace(settings, postgres_dsn=database))
+    assert re.search(r"Warehouse  snowflake\n", shown)
+    live = next(table.raw_rows for table in run.tables if table.table == "payments")
+    assert re.search(rf"RAW        payments .* UTC +{live} rows  \(incremental\)", shown)
 
 
 def test_reconcile_repair_and_drift(settings: Settings, database: str) -> None:

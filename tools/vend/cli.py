@@ -5,10 +5,13 @@ Modules are imported inside the commands, so that `vend --version` and `--help` 
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -218,6 +221,17 @@ def _print_rows(rows: dict[str, int]) -> None:
         click.echo(f"{name:<28}{count:>14,}")
 
 
+@contextmanager
+def _json_of_errors(form: str) -> Iterator[None]:
+    """Where JSON is asked for, an error of the whole run is an object on stdout too: ok and error."""
+    try:
+        yield
+    except VendError as error:
+        if form == "json":
+            click.echo(json.dumps({"ok": False, "error": str(error)}))
+        raise
+
+
 @main.command()
 @click.argument("tables", nargs=-1, metavar="[TABLE]...")
 @click.option("--dry-run", is_flag=True, help="Say what would move; change nothing.")
@@ -232,7 +246,7 @@ def sync(tables: tuple[str, ...], dry_run: bool, full_refresh: bool, form: str) 
     from vend import sync as loader
 
     settings = load()
-    with progress.tables() as (rows, state):
+    with _json_of_errors(form), progress.tables() as (rows, state):
         run = loader.sync(
             settings,
             source_dsn(settings),
@@ -261,7 +275,7 @@ def reconcile(tables: tuple[str, ...], repair: bool, form: str) -> None:
     from vend import reconcile as comparison
 
     settings = load()
-    with progress.tables() as (_, state):
+    with _json_of_errors(form), progress.tables() as (_, state):
         result = comparison.reconcile(settings, source_dsn(settings), tables=tables, repair=repair, state=state)
     click.echo(comparison.as_json(result) if form == "json" else comparison.as_text(result))
     if not result.ok:

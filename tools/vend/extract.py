@@ -286,12 +286,13 @@ def prove(connection: Connection, table: Table, origin: Origin, where: sql.Compo
     key = text(Column(table.key, table.type_of(table.key)), origin)
     moment = text(Column(table.cursor, "timestamp"), origin) if table.cursor else sql.SQL("null")
     hash_of = hashed(connection, key + sql.SQL(" || '|' || coalesce(") + moment + sql.SQL(", '')"))
-    some = where if where is not None else sql.SQL("true")
-    query = sql.SQL("select count(*), count(*) filter (where {some}), sum({hash}) filter (where {some})").format(
-        some=some, hash=hash_of
+    # The condition costs more than the scan, and is worked out once a row here.
+    everything = (
+        sql.SQL("count(*)") if where is None else sql.SQL("(select count(*)") + _from(table, None) + sql.SQL(")")
     )
+    query = sql.SQL("select {everything}, count(*), sum({hash})").format(everything=everything, hash=hash_of)
     with connection.transaction():
-        row = connection.execute(query + _from(table, None)).fetchone()
+        row = connection.execute(query + _from(table, where)).fetchone()
     assert row is not None
     return Proof(row[0], row[1], int(row[2] or 0))
 
@@ -355,14 +356,12 @@ def extract(
     writer = _Writer(table.name, columns, folder, compression)
     # A transaction inside one is a savepoint: a table that fails leaves the snapshot usable for the others.
     with connection.transaction(), connection.cursor() as cursor, writer, ThreadPoolExecutor(1) as worker:
-        pending: Future[int] | None = None
+        pending: Future[int] = worker.submit(writer.prepare)
         with cursor.copy(statement) as copy:
             for chunk in _chunks(copy):
-                if pending is not None:
-                    report(pending.result())
-                pending = worker.submit(writer.write, chunk)
-            if pending is not None:
                 report(pending.result())
+                pending = worker.submit(writer.write, chunk)
+            report(pending.result())
         rows = writer.rows
         if rows != cursor.rowcount:
             raise VendError(
@@ -390,13 +389,11 @@ class _Writer:
     """Parquet files of one extract, a new one every FILE_BYTES."""
 
     def __init__(self, name: str, columns: Sequence[Column], folder: Path, compression: str) -> None:
-        import pyarrow
-
         self.name = name
         self.columns = columns
         self.folder = folder
         self.compression = compression
-        self.schema = pyarrow.schema([(column.name, _arrow_type(column.type)) for column in columns])
+        self.schema: Any = None
         self.files: list[Path] = []
         self.rows = 0
         self._sink: Any = None
@@ -407,6 +404,15 @@ class _Writer:
 
     def __exit__(self, *exc: object) -> None:
         self._close()
+
+    def prepare(self) -> int:
+        """What takes a while and needs no rows; returns 0."""
+        import pyarrow
+        import pyarrow.csv
+        import pyarrow.parquet
+
+        self.schema = pyarrow.schema([(column.name, _arrow_type(column.type)) for column in self.columns])
+        return 0
 
     def write(self, chunk: bytes) -> int:
         """Add rows in Postgres' CSV; returns the rows written so far."""

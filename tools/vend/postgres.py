@@ -68,6 +68,8 @@ def connect(dsn: str, variable: str = "VEND_POSTGRES_DSN", *, autocommit: bool =
             f"Postgres does not answer for {where(dsn)}: {reason(error, parts.get('password'))} "
             f"Check {variable}, that the server runs, and that the user may log in."
         ) from None
+    except psycopg.Error as error:
+        raise UsageError(f"{variable} cannot be used: {reason(error, parts.get('password'))} Mend it there.") from None
     if connection.info.server_version < OLDEST_SERVER:
         version = connection.info.server_version // 10000
         connection.close()

@@ -222,6 +222,9 @@ class _Sides:
         prefixes = None
         while True:
             here, there = self._in_source(length, prefixes), self.target.digests(self.table, length, prefixes)
+            if None in there:
+                name = self.table.name
+                raise VendError(f"RAW has rows of {name} without a key. Run `vend sync {name} --full-refresh`.")
             unlike = sorted(prefix for prefix in here.keys() | there.keys() if here.get(prefix) != there.get(prefix))
             rows = {prefix: (here.get(prefix, (0, 0))[0], there.get(prefix, (0, 0))[0]) for prefix in unlike}
             deeper = [prefix for prefix in unlike if max(rows[prefix]) > SLICE_ROWS and length < LONGEST_PREFIX]

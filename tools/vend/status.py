@@ -4,17 +4,9 @@ from __future__ import annotations
 
 import json
 
-from vend import dbt, figures, postgres, server
+from vend import dbt, postgres, server, sync, warehouse
 from vend.errors import VendError
 from vend.settings import Settings
-
-LAST_SYNCS = """
-    select table_name, started_at, raw_rows, mode
-    from ops.sync_runs
-    where status = 'success'
-    qualify row_number() over (partition by table_name order by started_at desc) = 1
-    order by table_name
-"""
 
 REFRESHES = """
     select relation, max(started_at) filter (where status = 'success') at time zone 'UTC',
@@ -56,13 +48,17 @@ def _hot(dsn: str) -> list[str]:
 
 def _cold(settings: Settings) -> list[str]:
     try:
-        rows = figures.query(settings, LAST_SYNCS)
+        with warehouse.glimpsed(settings, sync.stage_folder(settings) / "spill") as found:
+            if found is None:
+                return [f"Warehouse  there is none at {settings.duckdb_path} yet: vend sync"]
+            last = found.previous()
     except VendError as error:
         return [f"Warehouse  {error}"]
-    lines = [f"Warehouse  {settings.duckdb_path}", *_built(settings)]
-    for table, at, count, mode in rows:
-        lines.append(f"RAW        {table:<28}{_at(at)}{count:>14,} rows  ({mode})")
-    return lines if rows else [*lines, "RAW        nothing loaded yet: vend sync"]
+    place = settings.duckdb_path if settings.warehouse == "duckdb" else settings.warehouse
+    lines = [f"Warehouse  {place}", *_built(settings)]
+    for name, entry in sorted(last.items()):
+        lines.append(f"RAW        {name:<28}{_at(entry.started_at)}{entry.raw_rows or 0:>14,} rows  ({entry.mode})")
+    return lines if last else [*lines, "RAW        nothing loaded yet: vend sync"]
 
 
 def _built(settings: Settings) -> list[str]:

@@ -289,13 +289,13 @@ def _load(source: Source, target: Warehouse, entry: Entry, how: Plan, show: _Sho
 
 @contextmanager
 def _proving(source: Source, how: Plan) -> Iterator[Callable[[], Proof]]:
-    """Call it for the proof of the rows. Those of a whole table are counted and hashed while they are copied."""
+    """Call it for the proof of the rows, which are counted and hashed while they are copied."""
 
     def prove(connection: Connection) -> Proof:
         return extract.prove(connection, how.fitted.table, how.fitted.origin, how.where)
 
     second = source.second
-    if second is None or how.where is not None:
+    if second is None:
         yield lambda: prove(source.connection)
         return
     with ThreadPoolExecutor(1) as worker:

@@ -166,6 +166,9 @@ class DuckDB:
     def _live(self, table: Table) -> int:
         return int(self._all(f"select count(*) from {_raw(table)} where {LIVE}")[0][0])
 
+    def _rows(self, table: Table) -> int:
+        return int(self._all(f"select count(*) from {_raw(table)}")[0][0])
+
     def columns(self, table: Table) -> dict[str, str] | None:
         with explained(self._path):
             found = self._columns(table)
@@ -322,8 +325,7 @@ class DuckDB:
                     updated += int(self._all(f"delete from {target} where {known_rows}")[0][0])
                 self._connection.execute(f"{insert} from {files}")
                 return max(batch.rows - updated, 0), updated
-            present = f"select count(*) from {target} where {key} in (select {key} from {files})"
-            updated = int(self._all(present)[0][0])
+            before = self._rows(table)
             self._connection.execute(
                 _MERGE.format(
                     target=target,
@@ -335,7 +337,8 @@ class DuckDB:
                     stamp=_literal(stamp),
                 )
             )
-        return batch.rows - updated, updated
+            inserted = self._rows(table) - before
+        return inserted, batch.rows - inserted
 
     def _rebuild(self, table: Table, batch: Batch, stamp: datetime) -> tuple[int, int]:
         """(rows inserted, rows updated). A new table of the batch and of the rows whose key is not in it takes the
@@ -343,8 +346,8 @@ class DuckDB:
         old, files, key = _raw(table), _parquet(batch), _key(table)
         draft = f"raw.{_quoted(table.name + DRAFT)}"
         columns = ", ".join(_quoted(name) for name in table.names)
-        before = int(self._all(f"select count(*) from {old}")[0][0])
-        self._connection.execute(f"create table {draft} as from {old} limit 0")
+        before = self._rows(table)
+        self._connection.execute(f"create or replace table {draft} as from {old} limit 0")
         with self._named(table, batch):
             self._connection.execute(
                 f"insert into {draft} ({columns}, {SYNCED}, {DELETED})"
