@@ -1066,6 +1066,22 @@ def test_hot_daily_revenue_is_the_cold_one(request: pytest.FixtureRequest, name:
     assert hot == {place: sums.get(place, [0, 0, 0, 0]) for place in hot}
 
 
+def test_pending_cancellations_are_those_of_the_hot_side(second: Stage) -> None:
+    hot = {row["garage_id"]: row["pending_cancellations"] for row in second.hot["mv_active_subscriptions"]}
+    months = second.cold["reports.rpt_subscription_health"]
+    last = max(row["month"] for row in months)
+    cold = {row["garage_id"]: row["pending_cancellations"] for row in months if row["month"] == last}
+    assert sum(cold.values()) > 2
+    assert hot == {garage: cold.get(garage, 0) for garage in hot}
+
+
+def test_failed_payments_are_those_of_the_hot_side(second: Stage) -> None:
+    names = ("subscription_id", "status", "past_due_since", "days_past_due", "first_failed_at", "last_failed_at")
+    hot = sorted(pick(second.hot["mv_failed_payments"], *names, "failed_attempts"))
+    assert sorted(pick(second.cold["reports.rpt_failed_payments"], *names, "failed_attempts")) == hot
+    assert len(hot) > 10
+
+
 def test_recurring_revenue_of_a_month_outlasts_a_change_of_price(second: Stage) -> None:
     """February: 45 + 46 + 47 + 49, of which the first costs 55 since 10 March, when the others are gone."""
     rows = second.cold["reports.rpt_garage_monthly_pl"]

@@ -1,41 +1,23 @@
 -- Grain: month, from the first with an answered attempt or a row in the executive report. Every column covers the garages
 -- whose currency is reporting_currency, and no other. A charge counts in the month of its first attempt.
-with garages as (
-
-    select * from {{ ref('dim_garages') }}
-    where currency = '{{ reporting_currency() }}'
-
-),
-
-attempts as (
+with charges as (
 
     select
-        attempts.payment_month as month,
-        count(*) as payment_attempts,
-        sum(case when attempts.status = 'failed' then 1 else 0 end) as failed_attempts
-    from {{ ref('fact_payment_attempts') }} as attempts
-    inner join garages on attempts.garage_id = garages.garage_id
-    where attempts.status in ('succeeded', 'refunded', 'failed') and attempts.payment_date < {{ as_of() }}
-    group by attempts.payment_month
-
-),
-
-charges as (
-
-    select
-        charge_month as month,
-        count(*) as charges,
-        sum(is_collected_first) as first_attempt_charges,
-        sum(is_collected) as collected_charges,
-        sum(is_dunned) as dunned_charges,
-        sum(is_recovered) as recovered_charges,
-        sum(is_in_dunning) as charges_in_dunning,
-        sum(case when is_dunned = 1 then charged_amount else 0 end) as dunned_amount,
-        sum(case when is_recovered = 1 then collected_amount else 0 end) as recovered_amount,
+        month,
+        sum(payment_attempts) as payment_attempts,
+        sum(failed_attempts) as failed_attempts,
+        sum(charges) as charges,
+        sum(first_attempt_charges) as first_attempt_charges,
+        sum(collected_charges) as collected_charges,
+        sum(dunned_charges) as dunned_charges,
+        sum(recovered_charges) as recovered_charges,
+        sum(in_dunning_charges) as in_dunning_charges,
+        sum(dunned_amount) as dunned_amount,
+        sum(recovered_amount) as recovered_amount,
         sum(days_to_recovery) as days_to_recovery
-    from {{ ref('int_charges') }}
+    from {{ ref('int_garage_charges') }}
     where currency = '{{ reporting_currency() }}'
-    group by charge_month
+    group by month
 
 ),
 
@@ -59,12 +41,12 @@ executive as (
 
 ),
 
--- an attempt may have failed before anything begins in the executive report; without an answer a charge has no month
+-- an attempt may have failed before anything begins in the executive report
 first_months as (
 
     select min(month) as month from executive
     union all
-    select min(month) as month from attempts
+    select min(month) as month from charges
 
 ),
 
@@ -81,9 +63,9 @@ months as (
 select
     months.month,
     {{ month_key('months.month') }} as month_key,
-    cast(coalesce(attempts.payment_attempts, 0) as bigint) as payment_attempts,
-    cast(coalesce(attempts.failed_attempts, 0) as bigint) as failed_attempts,
-    {{ percent('attempts.payment_attempts - attempts.failed_attempts', 'attempts.payment_attempts') }}
+    cast(coalesce(charges.payment_attempts, 0) as bigint) as payment_attempts,
+    cast(coalesce(charges.failed_attempts, 0) as bigint) as failed_attempts,
+    {{ percent('charges.payment_attempts - charges.failed_attempts', 'charges.payment_attempts') }}
         as attempt_success_rate_percent,
     cast(coalesce(charges.charges, 0) as bigint) as charge_count,
     cast(coalesce(charges.first_attempt_charges, 0) as bigint) as first_attempt_charge_count,
@@ -92,7 +74,7 @@ select
     {{ percent('charges.collected_charges', 'charges.charges') }} as eventual_success_rate_percent,
     cast(coalesce(charges.dunned_charges, 0) as bigint) as dunned_charge_count,
     cast(coalesce(charges.recovered_charges, 0) as bigint) as recovered_charge_count,
-    cast(coalesce(charges.charges_in_dunning, 0) as bigint) as in_dunning_charge_count,
+    cast(coalesce(charges.in_dunning_charges, 0) as bigint) as in_dunning_charge_count,
     {{ percent('charges.recovered_charges', 'charges.dunned_charges') }} as dunning_recovery_rate_percent,
     cast(coalesce(charges.dunned_amount, 0) as decimal(38, 2)) as dunned_amount,
     cast(coalesce(charges.recovered_amount, 0) as decimal(38, 2)) as recovered_amount,
@@ -104,7 +86,6 @@ select
     {{ ratio('lifetimes.lifetime_days', 'lifetimes.begun_subscriptions') }} as avg_subscription_lifetime_days,
     {{ ratio('lifetimes.churned_lifetime_days', 'lifetimes.churned_subscriptions') }} as avg_churned_lifetime_days
 from months
-left join attempts on months.month = attempts.month
 left join charges on months.month = charges.month
 left join lifetimes on months.month = lifetimes.month
 left join executive on months.month = executive.month

@@ -34,7 +34,7 @@ subscription_months as (
 unpaid_charges as (
 
     select distinct subscription_id
-    from {{ ref('int_charges') }}
+    from {{ ref('int_failed_charges') }}
     where is_collected = 0 and subscription_id is not null
 
 ),
