@@ -19,6 +19,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import psycopg
+import recompute_customers
 from psycopg.rows import dict_row
 
 UTC_ZONE = ZoneInfo("UTC")
@@ -883,6 +884,14 @@ COLD: dict[str, tuple[Recompute, tuple[str, ...]]] = {
     "reports.rpt_financial_analytics": (_in("recompute_financials", "rpt_financial_analytics"), ("garage_id", "month")),
     "reports.rpt_garage_rankings": (_in("recompute_financials", "rpt_garage_rankings"), ("garage_id", "month")),
     "reports.rpt_platform_financials": (_in("recompute_financials", "rpt_platform_financials"), ("month",)),
+    "reports.rpt_platform_health": (recompute_customers.rpt_platform_health, ("month",)),
+    "reports.rpt_subscription_health": (recompute_customers.rpt_subscription_health, ("garage_id", "month")),
+    "reports.rpt_failed_payments": (recompute_customers.rpt_failed_payments, ("subscription_id",)),
+    "reports.rpt_customer_360": (recompute_customers.rpt_customer_360, ("user_id", "currency")),
+    "reports.rpt_cohort_revenue": (
+        recompute_customers.rpt_cohort_revenue,
+        ("garage_id", "cohort_month", "months_since_start"),
+    ),
 }
 HOT: dict[str, tuple[Recompute, tuple[str, ...]]] = {
     "mv_daily_revenue": (mv_daily_revenue, ("garage_id", "payment_date")),
