@@ -77,6 +77,11 @@ combined as (
 
     select
         customers.*,
+        case
+            when subscribed.active_subscriptions > 0 then 'active'
+            when subscribed.total_subscriptions > 0 then 'churned'
+            else 'never subscribed'
+        end as customer_status,
         subscribed.first_subscribed_at,
         subscribed.total_subscriptions,
         subscribed.active_subscriptions,
@@ -110,11 +115,7 @@ select
     phone,
     user_created_at,
     user_cohort_month,
-    case
-        when active_subscriptions > 0 then 'active'
-        when total_subscriptions > 0 then 'churned'
-        else 'never subscribed'
-    end as customer_status,
+    customer_status,
     cast(coalesce(total_subscriptions, 0) as bigint) as total_subscriptions,
     cast(coalesce(active_subscriptions, 0) as bigint) as active_subscriptions,
     cast(coalesce(past_due_subscriptions, 0) as bigint) as past_due_subscriptions,
