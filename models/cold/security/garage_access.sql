@@ -2,10 +2,7 @@
 -- users have, however they write it, names neither.
 with users as (
 
-    select
-        *,
-        count(*) over (partition by email) as users_of_email
-    from {{ ref('stg_users') }}
+    select * from {{ ref('stg_users') }}
 
 ),
 
@@ -39,12 +36,34 @@ access as (
 
 ),
 
+-- few of many, so that a reader's query need not look at each user for the others who have the same address
+readers as (
+
+    select
+        users.user_id,
+        users.email
+    from users
+    where users.user_id in (select access.user_id from access)
+
+),
+
+shared_addresses as (
+
+    select users.email
+    from users
+    where users.email in (select readers.email from readers)
+    group by users.email
+    having count(*) > 1
+
+),
+
 named_users as (
 
     select
-        user_id,
-        case when users_of_email = 1 and email like '%@%' then email end as email
-    from users
+        readers.user_id,
+        case when shared_addresses.email is null and readers.email like '%@%' then readers.email end as email
+    from readers
+    left join shared_addresses on readers.email = shared_addresses.email
 
 )
 
