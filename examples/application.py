@@ -54,6 +54,8 @@ def my_subscriptions(pool: ConnectionPool, user_id: UUID) -> list[tuple[Any, ...
 
 
 def main() -> None:
+    if len(sys.argv) != 3:
+        sys.exit(f"Usage: python {sys.argv[0]} DSN_OF_VEND_APP USER_ID")
     dsn, user_id = sys.argv[1], UUID(sys.argv[2])
     with ConnectionPool(dsn, min_size=1, max_size=4, open=True) as pool:
         for name, revenue, payments in todays_revenue(pool, user_id):
