@@ -344,6 +344,26 @@ def summary_line(outcome: Outcome) -> str:
 
 
 @main.command()
+@as_of_option
+@click.option("--sync/--no-sync", default=True, help="Without: another loader fills RAW.", show_default=True)
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def run(as_of: datetime | None, sync: bool, form: str) -> None:
+    """What cron calls: sync, freshness, build cold, compare with hot.
+
+    Stops where going on would publish wrong figures: the reports of the run before stand. Leaves a row in ops.runs.
+    Exit code 0: done, perhaps with warnings; 1: stopped.
+    """
+    from vend import run as runner
+
+    settings = load()
+    with _json_of_errors(form):
+        record = runner.run(settings, sync=sync, as_of=as_of)
+    click.echo(runner.as_json(record) if form == "json" else runner.as_text(record))
+    if not record.ok:
+        sys.exit(1)
+
+
+@main.command()
 @click.option("--every", type=click.IntRange(1), metavar="SECONDS", help="Go on until stopped, so often; 300 is usual.")
 @click.option("--schedule", is_flag=True, help="Have the database's pg_cron do it, every 5 minutes or as --every says.")
 @click.option("--reconcile", is_flag=True, help="Compare the summaries with the source before, row by row, and repair.")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from vend.errors import UsageError, VendError
+from vend.errors import VendError
 from vend.settings import Settings
 
 
@@ -24,10 +24,20 @@ def exclusively(settings: Settings) -> Iterator[None]:
         yield
 
 
-def query(settings: Settings, statement: str) -> list[tuple[Any, ...]]:
-    """The rows of a query on the warehouse, read-only. Raises VendError, in a sentence."""
-    if settings.warehouse != "duckdb":
-        raise UsageError(f"VEND_WAREHOUSE={settings.warehouse} cannot be read from here yet; use duckdb.")
+def query(settings: Settings, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    """The rows of a query on the warehouse, read-only on DuckDB. values: for its question marks.
+
+    Raises VendError, in a sentence.
+    """
+    if settings.warehouse == "snowflake":
+        from vend.warehouse import snowflake_session as sessions
+
+        session = sessions.Session(settings)
+        try:
+            with sessions.explained(session):
+                return session.text(statement, list(values))
+        finally:
+            session.close()
     import duckdb
 
     from vend.warehouse.duckdb import explained
@@ -37,7 +47,7 @@ def query(settings: Settings, statement: str) -> list[tuple[Any, ...]]:
         explained(settings.duckdb_path),
         duckdb.connect(settings.duckdb_path, read_only=True) as connection,
     ):
-        return connection.execute(statement).fetchall()
+        return connection.execute(statement, list(values)).fetchall()
 
 
 def layers(settings: Settings, schemas: tuple[str, ...]) -> list[tuple[str, int, int]]:

@@ -92,6 +92,17 @@ def opened(path: Path, scratch: Path, *, read_only: bool = False) -> Iterator[Du
 
 
 @contextmanager
+def plain(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The file, created if need be, for a few statements. Raises VendError, in a sentence."""
+    import duckdb
+
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with duckdb.connect(path) as connection:
+            yield connection
+
+
+@contextmanager
 def explained(path: Path) -> Iterator[None]:
     """Turn a DuckDB error in the block into a VendError."""
     import duckdb
