@@ -335,7 +335,7 @@ def summary_line(outcome: Outcome) -> str:
     tests = ("test", "unit_test")
     built = outcome.count("success", kinds=("model", "seed", "snapshot"))
     passed, warned = outcome.count("pass", kinds=tests), outcome.count("warn", kinds=tests)
-    failed, skipped = len(outcome.failures), outcome.count("skipped")
+    failed, skipped = outcome.count("error", "fail"), outcome.count("skipped")
     line = f"{outcome.side}: {built} relations built, {passed} tests passed"
     line += f", {warned} warned" if warned else ""
     line += f", {failed} failed" if failed else ""

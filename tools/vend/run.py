@@ -23,6 +23,7 @@ from vend.settings import Settings
 
 STEPS = ("sync", "freshness", "build", "consistency", "checks")
 TESTS = ("test", "unit_test")
+SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,11 @@ def _build(settings: Settings, journal: _Journal, at: datetime) -> None:
         tests_failed=outcome.count("fail", "error", kinds=TESTS),
     )
     if not outcome.ok:
-        raise Stop(f"{summary_line(outcome)}\nWhat hangs on them was not built; those tables are as they were before.")
+        shown = replace(outcome, failures=outcome.failures[:SHOWN])
+        more = f"\n  and {len(outcome.failures) - SHOWN} more" if len(outcome.failures) > SHOWN else ""
+        raise Stop(
+            f"{summary_line(shown)}{more}\nWhat hangs on them was not built; those tables are as they were before."
+        )
     if warned := outcome.count("warn", kinds=TESTS):
         journal.say(f"{warned} tests warned; `vend status` and the log name them")
 
