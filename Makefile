@@ -43,7 +43,7 @@ lint: setup snowflake-check catalog-check ## ruff, mypy, sqlfluff, the Snowflake
 	@for file in snapshots/*.sql; do \
 		sed '/{% *\(end\)\{0,1\}snapshot/d' "$$file" | .venv/bin/sqlfluff lint --stdin-filename "$$file" - || exit 1; done
 
-snowflake-check: setup ## compile every cold model for Snowflake and parse the result; needs no account
+snowflake-check: setup ## compile every cold model for Snowflake, trace its columns and check it; needs no account
 	.venv/bin/python tools/snowflake_check.py
 
 bench: setup .venv-bench/.ready ## time sync, hot and cold side; rewrites docs/benchmarks.md (BENCH=, BENCH_HOT= and BENCH_COLD="--payments 10000000")

@@ -1,11 +1,11 @@
 {#- When the row of a snapshot query came to be as it is. Its updated_at tells, if that has moved since the row was last seen
-    (`seen_at`) and is no later than the sync that brought it; else that sync, for some writers forget updated_at and some
+    (`seen_before`) and is no later than the sync that brought it; else that sync, for some writers forget updated_at and some
     clocks are ahead. Always after the version before (`known_at`, null for none), so that no two versions hold at once.
-    Reads updated_at, created_at, _fivetran_synced, known_at and seen_at. -#}
+    Reads updated_at, created_at, _fivetran_synced, known_at and seen_before. -#}
 {% macro state_changed_at() -%}
     case
-        when known_at is null then least(coalesce(updated_at, created_at, _fivetran_synced), _fivetran_synced)
-        when updated_at > coalesce(seen_at, known_at) and updated_at > known_at and updated_at <= _fivetran_synced
+        when known_at is null then {{ least_known('coalesce(updated_at, created_at)', '_fivetran_synced') }}
+        when updated_at > coalesce(seen_before, known_at) and updated_at > known_at and updated_at <= _fivetran_synced
             then updated_at
         when _fivetran_synced > known_at then _fivetran_synced
         else {{ dbt.dateadd('microsecond', 1, 'known_at') }}
@@ -13,20 +13,20 @@
 {%- endmacro %}
 
 {#- The key of each row the snapshot holds, since when its last version holds, `known_at`, and the updated_at it was last seen
-    with, `seen_at`; no row before the first run. -#}
+    with, `seen_before`; no row before the first run. -#}
 {% macro known_states(key) -%}
     {%- if load_relation(this) is not none -%}
         select
             {{ key }},
             dbt_valid_from as known_at,
-            seen_at
+            seen_at as seen_before
         from {{ this }}
         where dbt_valid_to is null
     {%- else -%}
         select
             cast(null as {{ dbt.type_string() }}) as {{ key }},
             cast(null as {{ type_naive_timestamp() }}) as known_at,
-            cast(null as {{ type_naive_timestamp() }}) as seen_at
+            cast(null as {{ type_naive_timestamp() }}) as seen_before
         where false
     {%- endif -%}
 {%- endmacro %}

@@ -3,9 +3,9 @@
     ruling "Subscription life". -#}
 {% macro subscription_ended_at() -%}
     case
-        when canceled_at is null and status = 'canceled' then greatest(coalesce(updated_at, created_at), created_at)
+        when canceled_at is null and status = 'canceled' then {{ greatest_known('updated_at', 'created_at') }}
         when canceled_at is null then null
-        when cancel_at_period_end and current_period_end > canceled_at then greatest(current_period_end, created_at)
-        else greatest(canceled_at, created_at)
+        when cancel_at_period_end and current_period_end > canceled_at then {{ greatest_known('current_period_end', 'created_at') }}
+        else {{ greatest_known('canceled_at', 'created_at') }}
     end
 {%- endmacro %}

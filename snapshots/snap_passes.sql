@@ -26,7 +26,7 @@ states as (
     select
         passes.*,
         known.known_at,
-        known.seen_at
+        known.seen_before
     from passes
     left join known on passes.pass_id = known.pass_id
 

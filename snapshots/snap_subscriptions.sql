@@ -26,7 +26,7 @@ states as (
     select
         subscriptions.*,
         known.known_at,
-        known.seen_at
+        known.seen_before
     from subscriptions
     left join known on subscriptions.subscription_id = known.subscription_id
 

@@ -8,9 +8,9 @@ with cohorts as (
         max(months_since_start) as last_month,
         count(*) as months,
         min(cohort_size) as smallest_size,
-        max(cohort_size) as cohort_size,
+        max(cohort_size) as largest_size,
         min(cohort_value) as lowest_value,
-        max(cohort_value) as cohort_value,
+        max(cohort_value) as highest_value,
         max(month) as reaches_to
     from {{ ref('rpt_cohort_retention') }}
     group by garage_id, cohort_month
@@ -21,7 +21,7 @@ garages as (
 
     select
         garage_id,
-        sum(cohort_size) as users,
+        sum(largest_size) as users,
         min(reaches_to) as shortest,
         max(reaches_to) as longest
     from cohorts
@@ -46,8 +46,8 @@ select
 from cohorts
 where first_month <> 0
     or months <> last_month + 1
-    or smallest_size <> cohort_size
-    or lowest_value <> cohort_value
+    or smallest_size <> largest_size
+    or lowest_value <> highest_value
 
 union all
 

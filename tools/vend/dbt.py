@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -161,19 +161,39 @@ def _outcome(command: list[str], settings: Settings, side: str, dsn: str | None,
     return read_results(side, exit_code, results, settings.home / "logs" / side / "dbt.log")
 
 
-def operation(settings: Settings, name: str, dsn: str, **arguments: str) -> str:
-    """What `dbt run-operation` on the hot side printed. Raises VendError with the database's own words."""
+def operation(
+    settings: Settings,
+    name: str,
+    dsn: str | None = None,
+    *,
+    side: str = "hot",
+    environ: Mapping[str, str] | None = None,
+    **arguments: Any,
+) -> str:
+    """What `dbt run-operation` on the hot side, or on Snowflake as the cold one, printed.
+
+    environ: variables beside those there are. Raises VendError with the database's own words.
+    """
     packages.ensure(settings)
     settings.make_home()
-    log = settings.home / "logs" / "hot"
+    log = settings.home / "logs" / side
     command = [str(Path(sys.executable).with_name("dbt")), "--quiet", "run-operation", name]
-    command += ["--args", json.dumps(arguments), "--project-dir", str(settings.project), "--target", "hot"]
-    command += ["--target-path", str(target_path(settings, "hot")), "--log-path", str(log), "--no-use-colors"]
-    environ = {**os.environ, **environment(settings, dsn)}
-    outcome = subprocess.run(command, cwd=settings.project, env=environ, text=True, capture_output=True)
+    command += ["--args", json.dumps(arguments), "--project-dir", str(settings.project), "--target", side]
+    command += ["--target-path", str(target_path(settings, side)), "--log-path", str(log), "--no-use-colors"]
+    variables = {**os.environ, **environment(settings, dsn), **(environ or {})}
+    outcome = subprocess.run(command, cwd=settings.project, env=variables, text=True, capture_output=True)
     if outcome.returncode:
-        raise VendError(_database_says(outcome.stdout) or f"dbt run-operation {name} failed. The whole story: {log}")
+        said = _database_says(outcome.stdout) or f"dbt run-operation {name} failed. The whole story: {log}"
+        if running := _last_printed(outcome.stdout):
+            said += f" The statement was: {running}"
+        raise VendError(said)
     return outcome.stdout.strip()
+
+
+def _last_printed(output: str) -> str:
+    """The statement that a macro printed last before dbt says what went wrong; empty if it printed none."""
+    printed = re.split(r"\S*\d{2}:\d{2}:\d{2}\S*\s+Encountered an error", output)[0].strip()
+    return " ".join(printed.rpartition(";\n")[2].split()) if printed.endswith(";") else ""
 
 
 def _database_says(output: str) -> str:

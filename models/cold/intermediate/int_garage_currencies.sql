@@ -6,9 +6,9 @@ with payments as (
 )
 
 select
-    garage_id,
-    min(currency) as currency,
-    count(distinct currency) as currencies
+    payments.garage_id,
+    min(payments.currency) as currency,
+    count(distinct payments.currency) as currencies
 from payments
-where currency is not null
-group by garage_id
+where payments.currency is not null
+group by payments.garage_id

@@ -1,4 +1,6 @@
 -- Grain: garage.
+{{ config(cluster_by=clustering_key(['garage_id'])) }}
+
 with garages as (
 
     select * from {{ ref('stg_garages') }}

@@ -1,4 +1,6 @@
 -- Grain: pass.
+{{ config(cluster_by=clustering_key(['garage_id', 'pass_id'])) }}
+
 with passes as (
 
     select * from {{ ref('stg_passes') }}

@@ -1,4 +1,6 @@
 -- Grain: user.
+{{ config(cluster_by=clustering_key(['user_id'])) }}
+
 with users as (
 
     select * from {{ ref('stg_users') }}

@@ -5,6 +5,7 @@
     unique_key='occupancy_id',
     incremental_strategy='merge',
     on_schema_change='append_new_columns',
+    cluster_by=clustering_key(['garage_id', 'occupancy_date']),
     pre_hook="{% if is_incremental() %}
         delete from {{ this }}
         where occupancy_id in (

@@ -5,6 +5,7 @@
     unique_key='parking_id',
     incremental_strategy='merge',
     on_schema_change='append_new_columns',
+    cluster_by=clustering_key(['garage_id', 'parking_date']),
     pre_hook="{% if is_incremental() %}
         delete from {{ this }}
         where parking_id not in (

@@ -6,6 +6,7 @@
     unique_key='payment_id',
     incremental_strategy='merge',
     on_schema_change='append_new_columns',
+    cluster_by=clustering_key(['garage_id', 'payment_month']),
     pre_hook="{% if is_incremental() %}
         delete from {{ this }}
         where payment_id not in (

@@ -1,5 +1,7 @@
 -- Grain: subscription, those that never began included (is_begun tells). Not incremental: lifetime and churn
 -- move with as_of.
+{{ config(cluster_by=clustering_key(['garage_id', 'subscription_start_date'])) }}
+
 with subscriptions as (
 
     select * from {{ ref('stg_subscriptions') }}

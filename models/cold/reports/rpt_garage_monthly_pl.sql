@@ -1,4 +1,6 @@
 -- Grain: garage and month, from the garage's first begun subscription or succeeded payment to as_of.
+{{ config(cluster_by=clustering_key(['garage_id', 'month'])) }}
+
 with garage_months as (
 
     select * from {{ ref('int_garage_months') }}

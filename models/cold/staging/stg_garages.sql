@@ -4,7 +4,7 @@ with garages as (
     select
         *,
         -- ' , AUSTIN , TX 78701 ': each part of the address between spaces and commas, so a state is a mark to find
-        ' , ' || replace(replace(replace(upper(address), '.', ''), ', ', ','), ',', ' , ') || ' ' as marked_address
+        ' , ' || replace(replace(replace(upper(coalesce(address, '')), '.', ''), ', ', ','), ',', ' , ') || ' ' as marked_address
     from {{ source('raw', 'garages') }}
     where id is not null and not coalesce(_fivetran_deleted, false)
 

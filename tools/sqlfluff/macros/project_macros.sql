@@ -24,5 +24,6 @@
 {% macro is_reader(access) %}{{ access }}.login_name = 'reader'{% endmacro %}
 {% macro sees_all_garages() %}false{% endmacro %}
 {% macro state_changed_at() %}coalesce(updated_at, known_at){% endmacro %}
-{% macro known_states(key) %}select {{ key }}, known_at, seen_at from snapshots{% endmacro %}
+{% macro known_states(key) %}select {{ key }}, known_at, seen_before from snapshots{% endmacro %}
 {% macro reporting_currency() %}usd{% endmacro %}
+{% macro clustering_key(columns) %}{{ return(columns) }}{% endmacro %}
