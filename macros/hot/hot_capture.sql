@@ -114,8 +114,20 @@
         end
     $body$;
 
+    -- Changes whenever the triggers of these tables were made, switched off or switched on: what was written meanwhile
+    -- was not noted.
+    create or replace function hot.triggers_of(table_names text[]) returns text
+    language sql stable
+    as $body$
+        select md5(string_agg(concat_ws(' ', oid, xmin, tgenabled), ', ' order by oid))
+        from pg_trigger
+        where tgrelid in (select format('public.%I', name)::regclass from unnest(table_names) as name)
+            and tgname like 'vend\_note\_%'
+    $body$;
+
     -- Puts the triggers on a table, or takes them away. Waits for no writer longer than a moment, and where it may not,
-    -- says so and leaves it at that. What was changed without them is not known, so everything is noted.
+    -- says so and leaves it at that. What was changed without them is not known, so everything is noted. ALWAYS, which
+    -- only the table's owner may say: sessions with session_replication_role = replica fire no others.
     create or replace function hot.watch(table_name text, is_wanted boolean) returns void
     language plpgsql
     as $body$
@@ -123,11 +135,15 @@
         event text;
         attempts int := 0;
         there bigint;
+        always bigint;
+        is_ours constant boolean := (
+            select pg_has_role(relowner, 'usage') from pg_class where oid = format('public.%I', table_name)::regclass
+        );
         usual constant text := current_setting('lock_timeout');
     begin
-        select count(*) into there from pg_trigger
+        select count(*), count(*) filter (where tgenabled = 'A') into there, always from pg_trigger
         where tgrelid = format('public.%I', table_name)::regclass and tgname like 'vend\_note\_%';
-        if there = (case when is_wanted then 4 else 0 end) then
+        if there = (case when is_wanted then 4 else 0 end) and (always = there or not is_ours) then
             return;
         end if;
         loop
@@ -146,6 +162,11 @@
                             end,
                             'note_' || table_name
                         );
+                        if is_ours then
+                            execute format(
+                                'alter table public.%I enable always trigger %I', table_name, 'vend_note_' || event
+                            );
+                        end if;
                     end if;
                 end loop;
                 exit;

@@ -3,14 +3,21 @@
     with the source row by row. One at a time; an error in one relation is logged and does not stop the rest.
     `vend refresh` calls the parts: hot.begin_refresh, then hot.reconcile_one and hot.refresh_one, then hot.end_refresh. -#}
 {% macro hot_refresh_procedure() %}
-    create or replace function hot.begin_refresh() returns void
+    drop function if exists hot.begin_refresh();
+    -- The lock is the session's: whoever stops before hot.end_refresh must let it go.
+    create or replace function hot.begin_refresh(patience interval default '0') returns void
     language plpgsql
     as $body$
+    declare
+        given_up_at constant timestamptz := clock_timestamp() + patience;
     begin
-        if not pg_try_advisory_lock(hashtextextended('vend: hot.refresh', 0)) then
-            raise exception 'another refresh of the hot views is running'
-                using errcode = 'lock_not_available', hint = 'It will bring them up to date; nothing to do.';
-        end if;
+        while not pg_try_advisory_lock(hashtextextended('vend: hot.refresh', 0)) loop
+            if clock_timestamp() >= given_up_at then
+                raise exception 'another refresh of the hot views is running'
+                    using errcode = 'lock_not_available', hint = 'It will bring them up to date; nothing to do.';
+            end if;
+            perform pg_sleep(0.1);
+        end loop;
     end
     $body$;
 
@@ -33,8 +40,12 @@
             perform hot.merge_summaries_of(format('hot.%I', relation_name)::regclass);
             execute format('refresh materialized view concurrently hot.%I', relation_name);
             execute format('select count(*) from hot.%I', relation_name) into row_count;
-        exception when others then
-            failure := sqlerrm;
+        exception
+            when query_canceled then
+                perform pg_advisory_unlock(hashtextextended('vend: hot.refresh', 0));
+                raise;
+            when others then
+                failure := sqlerrm;
         end;
         insert into hot.refresh_log (relation, started_at, finished_at, status, rows, error)
         values (
@@ -61,8 +72,12 @@
             into found_text
             from hot.merge_summary(summary_name, true);
             execute format('select count(*) from hot.%I', summary_name) into row_count;
-        exception when others then
-            failure := sqlerrm;
+        exception
+            when query_canceled then
+                perform pg_advisory_unlock(hashtextextended('vend: hot.refresh', 0));
+                raise;
+            when others then
+                failure := sqlerrm;
         end;
         insert into hot.refresh_log (relation, started_at, finished_at, status, rows, error, note)
         values (
@@ -113,6 +128,7 @@
     declare
         relation_name text;
     begin
+        commit; -- inside of somebody's transaction this fails here, before there is a lock
         perform hot.begin_refresh();
         foreach relation_name in array hot.views_to_refresh() loop
             perform hot.refresh_one(relation_name);
@@ -126,24 +142,29 @@
     language plpgsql
     as $body$
     declare
-        summary_name text;
+        relation_name text;
         names text[];
     begin
-        perform hot.begin_refresh();
+        commit;
+        -- A refresh that began at the same minute has its turn before: what runs once a day is not given up for it.
+        perform hot.begin_refresh('10 minutes');
         select coalesce(array_agg(name order by name), '{}') into names from hot.summary;
-        foreach summary_name in array names loop
+        foreach relation_name in array names loop
             commit;
             set transaction isolation level repeatable read;
-            perform hot.reconcile_one(summary_name);
+            perform hot.reconcile_one(relation_name);
         end loop;
         commit;
-        call hot.refresh();
+        foreach relation_name in array hot.views_to_refresh() loop
+            perform hot.refresh_one(relation_name);
+            commit;
+        end loop;
         perform hot.end_refresh();
     end
     $body$;
 
-    -- For monitoring: age is null where a view was never refreshed.
-    create or replace view hot.freshness as
+    -- Each hot view, the start of its last successful refresh, its age, null where there was none, and the last run's error.
+    select hot.put_view('hot', 'freshness', $vend_view$
     select
         view.matviewname::text as relation,
         max(log.started_at) filter (where log.status = 'success') as last_success_at,
@@ -152,6 +173,9 @@
     from pg_matviews as view
     left join hot.refresh_log as log on log.relation = view.matviewname
     where view.schemaname = 'hot' and view.matviewname not like '%\_\_next'
-    group by view.matviewname;
-    comment on view hot.freshness is 'Each hot view: start of its last successful refresh, its age, and the last run''s error.';
+    group by view.matviewname
+    $vend_view$);
+    -- Monitoring reads these and nothing else of hot.
+    grant usage on schema hot to pg_monitor;
+    grant select on hot.freshness, hot.refresh_log to pg_monitor;
 {% endmacro %}

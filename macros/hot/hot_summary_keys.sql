@@ -4,18 +4,21 @@
     {{ return(context['hot_summary_keys__' ~ summary]()) }}
 {%- endmacro %}
 
-{#- A day of UTC is part of one or two local days. Payments come into force as the clock passes them, and days leave
-    the window. -#}
+{#- A day of UTC is part of one or two local days; those outside of the window have no rows, and a day at the end of time
+    cannot be counted with. Payments come into force as the clock passes them, and days leave the window. -#}
 {% macro hot_summary_keys__sum_daily_payments() -%}
+    {%- set in_window = "day between " ~ hot_first_day() ~ " - 2 and " ~ hot_today() ~ " + 2" -%}
     select
         garage_id,
         cast({{ to_reporting_time('cast(day as timestamp)') }} as date) as day
     from noted
+    where {{ in_window }}
     union all
     select
         garage_id,
         cast({{ to_reporting_time("(day + interval '1 day' - interval '1 microsecond')") }} as date)
     from noted
+    where {{ in_window }}
     union all
     select
         garages.id,

@@ -8,8 +8,18 @@
         watched text[] not null,
         keys_query text not null,
         as_of timestamp,
-        updated_at_seen timestamp
+        updated_at_seen timestamp,
+        triggers_seen text
     );
+    do $body$
+    begin
+        if not exists (
+            select from pg_attribute where attrelid = 'hot.summary'::regclass and attname = 'triggers_seen'
+        ) then
+            alter table hot.summary add column triggers_seen text;
+        end if;
+    end
+    $body$;
     comment on table hot.summary is
     'One row per summary: its key, the tables it reads, the query of the keys that may have changed, and as of when it is.';
 
@@ -88,9 +98,11 @@
                 summary_name || '_key', summary_name, array_to_string(own_key, ', ')
             );
         end if;
-        delete from hot.summary where name = summary_name;
-        insert into hot.summary (name, fingerprint, key_columns, watched, keys_query)
-        values (summary_name, own_fingerprint, own_key, own_watched, own_keys_query);
+        insert into hot.summary as old (name, fingerprint, key_columns, watched, keys_query)
+        values (summary_name, own_fingerprint, own_key, own_watched, own_keys_query)
+        on conflict (name) do update
+        set (fingerprint, key_columns, watched, keys_query, as_of, updated_at_seen)
+            = row(excluded.fingerprint, excluded.key_columns, excluded.watched, excluded.keys_query, null, null);
     end
     $body$;
 
@@ -104,6 +116,7 @@
         own hot.summary;
         clock timestamp := hot.as_of();
         captures text[];
+        triggers text;
         newest timestamp;
         key_list text;
         rest_of_columns text;
@@ -114,13 +127,15 @@
         if not found then
             raise exception 'the summary hot.% is not built', summary_name using hint = 'Build it: vend build hot';
         end if;
-        select array_agg(hot.capture(watched)) into captures from unnest(own.watched) as watched;
+        select array_agg(hot.capture(watched)), hot.triggers_of(own.watched) into captures, triggers
+        from unnest(own.watched) as watched;
         if 'updated_at' = any(captures) then
             select max(updated_at) into newest from public.payments;
         end if;
         everything := everything
             or own.as_of is null or clock < own.as_of
             or 'whole' = any(captures)
+            or ('triggers' = any(captures) and own.triggers_seen is distinct from triggers)
             or ('updated_at' = any(captures) and own.updated_at_seen is null)
             or exists (
                 select from hot.changed_key
@@ -177,7 +192,7 @@
             hot.qualified(string_to_array(rest_of_columns, ', '), 'old')
         ) using summary_name, everything, own.as_of, clock, own.updated_at_seen - interval '{{ var("hot_overlap") }}';
         update hot.summary
-        set as_of = clock, updated_at_seen = coalesce(newest, own.updated_at_seen)
+        set as_of = clock, updated_at_seen = coalesce(newest, own.updated_at_seen), triggers_seen = triggers
         where name = summary_name;
     end
     $body$;
@@ -205,7 +220,7 @@
     begin
         perform hot.merge_summary(summary.name)
         from hot.summary
-        where format('hot.%I', summary.name)::regclass in (
+        where to_regclass(format('hot.%I', summary.name)) in (
             select dependency.refobjid
             from pg_rewrite as rule
             inner join pg_depend as dependency on rule.oid = dependency.objid

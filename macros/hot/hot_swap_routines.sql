@@ -67,7 +67,9 @@
     $body$;
 
     -- Grants what a model's config `grants` says and revokes the rest of those privileges: {"select": ["role", …]}.
-    create or replace function hot.set_grants(relation regclass, wanted jsonb) returns void
+    -- Of the roles in `others` it takes nothing.
+    drop function if exists hot.set_grants(regclass, jsonb);
+    create or replace function hot.set_grants(relation regclass, wanted jsonb, others text[] default '{}') returns void
     language plpgsql
     as $body$
     declare
@@ -92,7 +94,7 @@
             )
 
             select format('revoke %s on %s from %s', privilege, relation, hot.role_name(grantee)) from held
-            where privilege in (select lower(key) from jsonb_each(wanted))
+            where privilege in (select lower(key) from jsonb_each(wanted)) and grantee <> all(others)
                 and (privilege, grantee) not in (select privilege, grantee from asked)
             union all
             select format('grant %s on %s to %s', privilege, relation, hot.role_name(grantee)) from asked
@@ -203,18 +205,20 @@
     $body$;
 
     -- Creates or replaces a view, also where its columns changed, and keeps its grants; one that is as it should be is
-    -- not touched, for replacing waits for its readers and makes others wait.
+    -- not touched, for replacing waits for its readers and makes others wait. Its comment tells: a fingerprint of what was
+    -- asked for and of what Postgres keeps of it, so that a view replaced by hand is put right.
     create or replace function hot.put_view(schema_name text, view_name text, definition text) returns void
     language plpgsql
+    set search_path = pg_catalog, pg_temp
     as $body$
     declare
         full_name text := format('%I.%I', schema_name, view_name);
-        fingerprint text := 'vend ' || md5(definition);
         kept_grants text[] := '{}';
         kept_comments text[] := '{}';
     begin
         -- A view made anew after a rebuild has no comment, so that it is put again over the new columns.
-        if obj_description(to_regclass(full_name), 'pg_class') = fingerprint then
+        if obj_description(to_regclass(full_name), 'pg_class') = hot.view_fingerprint(to_regclass(full_name), definition)
+        then
             return;
         end if;
         begin
@@ -226,7 +230,11 @@
             execute format('create view %s with (security_barrier = true) as %s', full_name, definition);
             perform hot.carry_over(kept_grants, full_name), hot.carry_over(kept_comments, full_name);
         end;
-        execute format('comment on view %s is %L', full_name, fingerprint);
+        execute format('comment on view %s is %L', full_name, hot.view_fingerprint(full_name::regclass, definition));
     end
     $body$;
+
+    create or replace function hot.view_fingerprint(relation regclass, definition text) returns text
+    language sql stable
+    as $body$ select 'vend ' || md5(definition || pg_get_viewdef(relation)) $body$;
 {% endmacro %}

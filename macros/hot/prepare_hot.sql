@@ -2,14 +2,26 @@
     `vend refresh` use. Each statement can be rerun. -#}
 {% macro prepare_hot() %}
     {%- if target.type == 'postgres' and flags.WHICH in ('build', 'run') and execute -%}
+        select pg_advisory_xact_lock(hashtextextended('vend: prepare', 0)); -- two builds at once
         {{ hot_objects() }}
         {{ hot_summary_routines() }}
         {{ hot_capture() }}
-        {{ hot_refresh_procedure() }}
         {{ hot_swap_routines() }}
+        {{ hot_refresh_procedure() }}
         {{ hot_set_as_of() }}
         select hot.drop_old_summaries();
     {%- endif -%}
+{% endmacro %}
+
+{#- IF NOT EXISTS of an index or a column locks its table all the same, and a refresh at work with it. -#}
+{% macro only_where_missing(relation, statement) %}
+    do $body$
+    begin
+        if to_regclass('{{ relation }}') is null then
+            {{ statement }};
+        end if;
+    end
+    $body$;
 {% endmacro %}
 
 {#- --as-of fixes the clock of the hot side until a build without it sets it free again. -#}
@@ -42,6 +54,6 @@
         error text,
         note text
     );
-    alter table hot.refresh_log add column if not exists note text;
-    create index if not exists idx_refresh_log_relation on hot.refresh_log (relation, started_at);
+    {{ only_where_missing('hot.idx_refresh_log_relation',
+        'create index idx_refresh_log_relation on hot.refresh_log (relation, started_at)') }}
 {% endmacro %}

@@ -1,4 +1,4 @@
-"""`make bench`, the hot side: refresh, dashboards meanwhile, what writers pay; the results to docs/benchmarks.md.
+"""`make bench`, the hot side: refresh, dashboards meanwhile, security, what writers pay; results to docs/benchmarks.md.
 
 On a server of its own with made-up business. The architecture's five materialized views stand beside ours, with its SQL
 and unique indexes so that they can be refreshed CONCURRENTLY too. Database time is the wall-clock time of the call; CPU
@@ -38,13 +38,21 @@ PAYMENTS = """
     from (select * from subscriptions order by random() limit %s) as chosen
 """
 
-QUERIES = (
-    "select * from reporting.mv_daily_revenue where garage_id = %s and payment_date >= current_date - 30",
-    "select * from reporting.mv_active_subscriptions where garage_id = %s",
-    "select * from reporting.mv_current_month_metrics where garage_id = %s",
-    "select * from reporting.mv_current_occupancy where garage_id = %s",
-    "select * from reporting.mv_failed_payments where garage_id = %s order by days_past_due desc",
-)
+# what a dashboard asks of one garage; {} is the schema
+QUERIES = {
+    "mv_daily_revenue": "select * from {}.mv_daily_revenue where garage_id = %s and payment_date >= current_date - 30",
+    "mv_active_subscriptions": "select * from {}.mv_active_subscriptions where garage_id = %s",
+    "mv_current_month_metrics": "select * from {}.mv_current_month_metrics where garage_id = %s",
+    "mv_current_occupancy": "select * from {}.mv_current_occupancy where garage_id = %s",
+    "mv_failed_payments": "select * from {}.mv_failed_payments where garage_id = %s order by days_past_due desc",
+}
+# of the table itself, under row-level security
+OF_PAYMENTS = """
+    select count(*), sum(amount) from public.payments
+    where garage_id = %s and payment_date >= now() at time zone 'UTC' - interval '30 days'
+"""
+ADMINS = "select garage_id, min(user_id::text) from garage_admins group by garage_id order by garage_id"
+ACT_FOR = "select set_config('app.current_user_id', %s, true)"
 
 
 def vend(home: Path, *arguments: str) -> str:
@@ -77,8 +85,8 @@ def timed(connection: Connection, statement: str) -> tuple[float, float]:
     return (time.perf_counter() - begun) * 1000, cpu(connection) - spent
 
 
-def refreshes(dsn: str, rounds: int) -> list[str]:
-    """After 500 new payments: ours, then the architecture's, by turns."""
+def refreshes(dsn: str, rounds: int) -> tuple[list[str], float, float]:
+    """After 500 new payments: ours, then the architecture's, by turns. And the median milliseconds of both."""
     ours: list[tuple[float, float]] = []
     theirs: list[tuple[float, float]] = []
     with psycopg.connect(dsn, autocommit=True) as connection:
@@ -115,7 +123,7 @@ def refreshes(dsn: str, rounds: int) -> list[str]:
         lines.append(f"| {name} | {median(clock):,.0f} ms ({min(clock):,.0f}–{max(clock):,.0f}) | {spent:,.0f} ms |")
     middle = median(run[0] for run in ours)
     ratio = median(b[0] / a[0] for a, b in zip(ours, theirs, strict=True))
-    return [
+    told = [
         "### Refresh of all five views after 500 new payments",
         "",
         *lines,
@@ -124,22 +132,27 @@ def refreshes(dsn: str, rounds: int) -> list[str]:
         f"- theirs ÷ ours: **{ratio:.1f}×**. A whole reconcile with refresh: {reconciled / 1000:.1f} s; it found none.",
         "",
     ]
+    return told, middle, median(run[0] for run in theirs)
 
 
 def dashboards(dsn: str, seconds: float, *, refreshing: bool) -> tuple[list[float], int]:
-    """Milliseconds of each query by 8 clients, and how many refreshes ran meanwhile."""
+    """Milliseconds of each request by 8 clients, as docs/tenants.md has it, and how many refreshes ran meanwhile."""
     done = threading.Event()
     with psycopg.connect(dsn) as connection:
-        garages = [row[0] for row in connection.execute("select id from garages order by id")]
+        admins = connection.execute(ADMINS.encode()).fetchall()
+    queries = [query.format("reporting").encode() for query in QUERIES.values()]
 
     def client(number: int) -> list[float]:
         took = []
-        with psycopg.connect(dsn, autocommit=True) as connection:
+        with psycopg.connect(dsn, user="vend_app") as connection:
             turn = number
             while not done.is_set():
                 turn += 1
+                garage, admin = admins[turn * 7 % len(admins)]
                 begun = time.perf_counter()
-                connection.execute(QUERIES[turn % 5].encode(), [garages[turn * 7 % len(garages)]]).fetchall()
+                with connection.transaction():
+                    connection.execute(ACT_FOR, [admin])
+                    connection.execute(queries[turn % len(queries)], [garage]).fetchall()
                 took.append((time.perf_counter() - begun) * 1000)
                 done.wait(0.02)  # a person looks
         return took
@@ -172,7 +185,47 @@ def reading(dsn: str, seconds: float) -> list[str]:
         lines.append(f"| {label} | {len(times):,} | {p50:.1f} ms | {p95:.1f} ms | {p99:.1f} ms | {times[-1]:.1f} ms |")
         verdict = "met" if p95 < 10 and times[-1] < 100 else "NOT met"
     target = f"- target while refreshing, p95 < 10 ms, max < 100 ms: {verdict}"
-    return [f"### Dashboard queries through `reporting.*`, {CLIENTS} clients", "", *lines, "", target, ""]
+    return [
+        f"### Dashboard queries through `reporting.*`, {CLIENTS} clients",
+        "",
+        "As `vend_app`, each for an admin of the garage: BEGIN, SET LOCAL, the query, COMMIT.",
+        "",
+        *lines,
+        "",
+        target,
+        "",
+    ]
+
+
+def securing(dsn: str, rounds: int) -> list[str]:
+    """The same question of one garage, by the owner of what is read and by an admin through the barriers, by turns."""
+    lines = ["| median of a request | bare, by the owner | secured, as `vend_app` | more |", "|---|---|---|---|"]
+    questions = {name: (query.format("hot"), query.format("reporting")) for name, query in QUERIES.items()}
+    questions["payments, 30 days of a garage"] = (OF_PAYMENTS, OF_PAYMENTS)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("vacuum analyze")  # after the refreshes, or its worker would be in the way of either
+    with psycopg.connect(dsn) as owner, psycopg.connect(dsn, user="vend_app") as tenant:
+        admins = owner.execute(ADMINS.encode()).fetchall()
+        owner.commit()
+        for name, (bare, secured) in questions.items():
+            took: dict[bool, list[float]] = {True: [], False: []}
+            for number in range(rounds):
+                garage, admin = admins[number * 7 % len(admins)]
+                answers = []
+                for is_tenant in (True, False) if number % 2 else (False, True):
+                    connection = tenant if is_tenant else owner
+                    begun = time.perf_counter()
+                    with connection.transaction():
+                        connection.execute(ACT_FOR, [admin])
+                        answers.append(
+                            connection.execute((secured if is_tenant else bare).encode(), [garage]).fetchall()
+                        )
+                    took[is_tenant].append((time.perf_counter() - begun) * 1000)
+                if sorted(map(str, answers[0])) != sorted(map(str, answers[1])):
+                    sys.exit(f"{name} answers the owner and the admin of {garage} differently.")
+            without, with_ = median(took[False]), median(took[True])
+            lines.append(f"| {name} | {without:.2f} ms | {with_:.2f} ms | {with_ - without:+.2f} ms |")
+    return ["### What security costs a reader", "", *lines, ""]
 
 
 def writing(dsn: str, rounds: int) -> list[str]:
@@ -184,7 +237,7 @@ def writing(dsn: str, rounds: int) -> list[str]:
         ids = connection.execute("select id from payments order by payment_date desc limit 500").fetchall()
         for number in range(rounds):
             for wanted in (True, False) if number % 2 else (False, True):
-                how = "enable" if wanted else "disable"
+                how = "enable always" if wanted else "disable"
                 for event in ("insert", "update", "delete"):
                     connection.execute(f"alter table payments {how} trigger vend_note_{event}".encode())
                 spent = cpu(connection)
@@ -197,12 +250,41 @@ def writing(dsn: str, rounds: int) -> list[str]:
                 bulk[wanted].append(cpu(connection) - spent)
                 connection.execute("rollback")
         for event in ("insert", "update", "delete"):
-            connection.execute(f"alter table payments enable trigger vend_note_{event}".encode())
+            connection.execute(f"alter table payments enable always trigger vend_note_{event}".encode())
         connection.execute("call hot.reconcile()")
     lines = ["| CPU of the server process, median | without | with triggers |", "|---|---|---|"]
     lines.append(f"| one payment updated | {median(single[False]):.0f} µs | {median(single[True]):.0f} µs |")
     lines.append(f"| 10,000 inserted by one statement | {median(bulk[False]):.0f} ms | {median(bulk[True]):.0f} ms |")
     return ["### What writers pay", "", *lines, ""]
+
+
+def measured(payments: int, options: argparse.Namespace) -> tuple[list[str], float, float]:
+    """All of it on a server of its own: the report, and the median milliseconds of a refresh, ours and theirs."""
+    home = PROJECT / ".vend" / "bench-hot"
+    vend(home, "down") if home.exists() else None
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
+    vend(home, "up")
+    try:
+        begun = time.perf_counter()
+        print(f"seeding {payments:,} payments …", file=sys.stderr)
+        vend(home, "source", "init")
+        size = ("--garages", str(options.garages), "--months", "36", "--payments", str(payments))
+        vend(home, "source", "seed", *size)
+        vend(home, "build", "hot", "--resource-type", "model")
+        vend(home, "roles")
+        dsn = address(home)
+        with psycopg.connect(dsn) as connection:
+            version = connection.info.parameter_status("server_version")
+            size_of = connection.execute("select pg_database_size(current_database()) / 1e9").fetchone() or (0,)
+        told, ours, theirs = refreshes(dsn, options.rounds)
+        told += reading(dsn, options.seconds) + securing(dsn, 30 * options.rounds) + writing(dsn, options.rounds)
+        minutes = (time.perf_counter() - begun) / 60
+    finally:
+        vend(home, "down")
+        shutil.rmtree(home, ignore_errors=True)
+    about = f"Postgres {version}, {payments:,} payments, {size_of[0]:.1f} GB; {minutes:.0f} minutes in all."
+    return [about, "", *told], ours, theirs
 
 
 def main() -> None:
@@ -211,37 +293,27 @@ def main() -> None:
     parser.add_argument("--garages", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=20, help="how long the dashboards are read, each time")
+    parser.add_argument(
+        "--factor", action="store_true", help="measure at a tenth of the payments first, for the factor"
+    )
     parser.add_argument("--dry-run", action="store_true", help="print the results, leave docs/benchmarks.md alone")
     options = parser.parse_args()
-    home = PROJECT / ".vend" / "bench-hot"
-    vend(home, "down") if home.exists() else None
-    shutil.rmtree(home, ignore_errors=True)
-    home.mkdir(parents=True)
     started, load = datetime.now(UTC), os.getloadavg()[0]
-    vend(home, "up")
-    try:
-        print(f"seeding {options.payments:,} payments …", file=sys.stderr)
-        vend(home, "source", "init")
-        size = ("--garages", str(options.garages), "--months", "36", "--payments", str(options.payments))
-        vend(home, "source", "seed", *size)
-        vend(home, "build", "hot", "--resource-type", "model")
-        dsn = address(home)
-        with psycopg.connect(dsn) as connection:
-            version = connection.info.parameter_status("server_version")
-        results = [
-            *refreshes(dsn, options.rounds),
-            *reading(dsn, options.seconds),
-            *writing(dsn, options.rounds),
+    tenth = measured(options.payments // 10, options) if options.factor else None
+    results, ours, theirs = measured(options.payments, options)
+    if tenth:
+        results += [
+            f"### From {options.payments // 10:,} to {options.payments:,} payments",
+            "",
+            f"A refresh after 500 new payments: ours {tenth[1]:,.0f} → {ours:,.0f} ms, **{ours / tenth[1]:.1f}×**; "
+            f"theirs {tenth[2]:,.0f} → {theirs:,.0f} ms, {theirs / tenth[2]:.1f}×.",
+            "",
         ]
-    finally:
-        vend(home, "down")
-        shutil.rmtree(home, ignore_errors=True)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     text = "\n".join(
         [
-            f"{started:%Y-%m-%d}, `tools/bench/hot.py`: {options.payments:,} payments of {options.garages} garages in "
-            f"36 months, {options.rounds} rounds. {os.cpu_count()} cores, {memory:.0f} GiB, {platform.machine()}, "
-            f"Postgres {version}; load {load:.1f} at the start.",
+            f"{started:%Y-%m-%d}, `tools/bench/hot.py`: {options.garages} garages, 36 months, {options.rounds} rounds. "
+            f"{os.cpu_count()} cores, {memory:.0f} GiB, {platform.machine()}; load {load:.1f} at the start.",
             "",
             *results,
         ]

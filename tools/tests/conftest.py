@@ -65,6 +65,24 @@ def make_database(server_dsn: str) -> Iterator[Callable[[], str]]:
         _drop(server_dsn, name)
 
 
+@pytest.fixture(scope="session")
+def copy_database(server_dsn: str, make_database: Callable[[], str]) -> Callable[..., str]:
+    """Call it with the DSN of a database that nobody uses for that of a copy: a new one, or what `onto` names, anew.
+
+    dbt parses a project once per database, so what is built in a copy of the same name is not parsed again.
+    """
+
+    def copy(dsn: str, onto: str | None = None) -> str:
+        target = onto or make_database()
+        names = [str(conninfo.conninfo_to_dict(address)["dbname"]) for address in (target, dsn)]
+        _drop(server_dsn, names[0])
+        with psycopg.connect(server_dsn, autocommit=True) as connection:
+            connection.execute(f"create database {names[0]} template {names[1]}")
+        return target
+
+    return copy
+
+
 @pytest.fixture
 def database(server_dsn: str, make_database: Callable[[], str]) -> Iterator[str]:
     """The DSN of a fresh, empty database, dropped after the test."""

@@ -8,6 +8,7 @@ UTC datetimes. Every function below returns a list of rows in no particular orde
 from __future__ import annotations
 
 import calendar
+import importlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import psycopg
+import recompute_customers
 from psycopg.rows import dict_row
 
 UTC_ZONE = ZoneInfo("UTC")
@@ -852,6 +854,17 @@ def mv_failed_payments(source: Source, frame: Frame) -> list[Row]:
 
 Recompute = Callable[[Source, Frame], list[Row]]
 
+
+def _in(module: str, name: str) -> Recompute:
+    """A recomputation in a module of its own, which takes its small rules from here; so not imported until asked."""
+
+    def rows(source: Source, frame: Frame) -> list[Row]:
+        function: Recompute = getattr(importlib.import_module(module), name)
+        return function(source, frame)
+
+    return rows
+
+
 COLD: dict[str, tuple[Recompute, tuple[str, ...]]] = {
     "marts.dim_date": (dim_date, ("date_day",)),
     "marts.dim_users": (dim_users, ("user_id",)),
@@ -867,6 +880,18 @@ COLD: dict[str, tuple[Recompute, tuple[str, ...]]] = {
     "reports.rpt_cohort_retention": (rpt_cohort_retention, ("garage_id", "cohort_month", "months_since_start")),
     "reports.rpt_occupancy_analytics": (rpt_occupancy_analytics, ("garage_id", "month")),
     "reports.rpt_pass_performance": (rpt_pass_performance, ("pass_id",)),
+    "reports.rpt_mrr_movements": (_in("recompute_financials", "rpt_mrr_movements"), ("garage_id", "month")),
+    "reports.rpt_financial_analytics": (_in("recompute_financials", "rpt_financial_analytics"), ("garage_id", "month")),
+    "reports.rpt_garage_rankings": (_in("recompute_financials", "rpt_garage_rankings"), ("garage_id", "month")),
+    "reports.rpt_platform_financials": (_in("recompute_financials", "rpt_platform_financials"), ("month",)),
+    "reports.rpt_platform_health": (recompute_customers.rpt_platform_health, ("month",)),
+    "reports.rpt_subscription_health": (recompute_customers.rpt_subscription_health, ("garage_id", "month")),
+    "reports.rpt_failed_payments": (recompute_customers.rpt_failed_payments, ("subscription_id",)),
+    "reports.rpt_customer_360": (recompute_customers.rpt_customer_360, ("user_id", "currency")),
+    "reports.rpt_cohort_revenue": (
+        recompute_customers.rpt_cohort_revenue,
+        ("garage_id", "cohort_month", "months_since_start"),
+    ),
 }
 HOT: dict[str, tuple[Recompute, tuple[str, ...]]] = {
     "mv_daily_revenue": (mv_daily_revenue, ("garage_id", "payment_date")),

@@ -14,6 +14,8 @@ from vend import demo, figures, source
 from vend.settings import Settings
 
 VIEWS = ("garage_monthly_pl", "cohort_retention", "occupancy_analytics", "pass_performance")
+VIEWS += ("mrr_movements", "financial_analytics", "garage_rankings")
+VIEWS += ("subscription_health", "failed_payments", "cohort_revenue")
 SMALL = {"garages": 12, "months": 4, "payments": 800}
 
 

@@ -23,6 +23,7 @@ import duckdb
 import psycopg
 import pytest
 import recompute
+import recompute_financials
 from conftest import settings_in
 from psycopg import conninfo, sql
 from psycopg.types.json import Jsonb
@@ -46,6 +47,15 @@ IN_CHICAGO = [
     "reports.rpt_cohort_retention",
     "reports.rpt_occupancy_analytics",
     "reports.rpt_pass_performance",
+    "reports.rpt_mrr_movements",
+    "reports.rpt_financial_analytics",
+    "reports.rpt_garage_rankings",
+    "reports.rpt_platform_financials",
+    "reports.rpt_platform_health",
+    "reports.rpt_subscription_health",
+    "reports.rpt_failed_payments",
+    "reports.rpt_customer_360",
+    "reports.rpt_cohort_revenue",
 ]
 # dbt's own tests run once, in the incremental build.
 UNTESTED = ("--resource-type", "model", "--resource-type", "seed", "--resource-type", "snapshot")
@@ -62,6 +72,10 @@ GARAGES = [key(1, n) for n in range(1, 9)]
 EDGE, CAD, REFUNDED, NAMESAKE, NEVER, UNSUBSCRIBED, LATE, REFUNDED_CAD = GARAGES
 # of the second set of rows: sheets of occupancy, stays and cohorts
 COUNTED, BIG, HUGE, SPOTLESS, CLUB, BRANCH = (key(1, n) for n in range(31, 37))
+# of the third: movements of recurring revenue, and a second garage that is paid in Canadian dollars
+MOVING, RIVAL = (key(1, n) for n in range(41, 43))
+# of the third: charges and customers
+DUNNING, ABROAD = (key(1, n) for n in (81, 82))
 DUNNED, UNPAID, EARLIER, ENDED = (key(4, n) for n in (10, 11, 12, 20))
 
 
@@ -391,6 +405,134 @@ def more_edge_cases() -> Source:
     }  # fmt: skip
 
 
+def movement_edge_cases() -> Source:
+    """A garage without spaces whose customers move in every way, and one that is CAD's equal in February."""
+
+    def member(number: int, who: int, created: datetime, amount: str, ended: datetime | None = None) -> Row:
+        status = "active" if ended is None else "canceled"
+        return subscription(number, who, MOVING, status, created, amount, canceled=ended) | {"pass_id": key(3, 41)}
+
+    return {
+        "users": [user(number, "Emmy", "Noether") for number in range(41, 53)],
+        "garages": [garage(MOVING, "Moving", None, 0), garage(RIVAL, "Rival", None, 4)],
+        "passes": [offer(41, MOVING)],
+        "subscriptions": [
+            # one subscription more, and one less
+            member(301, 41, instant("01-05"), "30.00"),
+            member(302, 41, instant("02-10"), "12.00", instant("03-10")),
+            # came and went within January, back in March
+            member(303, 42, instant("01-05"), "10.00", instant("01-20")),
+            member(304, 42, instant("03-05"), "11.00"),
+            # a gap within a month, at the same price and at a higher one
+            member(305, 43, datetime(2025, 12, 20), "20.00", instant("02-05")),
+            member(306, 43, instant("02-20"), "20.00"),
+            member(307, 44, instant("01-05"), "20.00", instant("02-05")),
+            member(308, 44, instant("02-20"), "25.00"),
+            # a gap within the first month
+            member(309, 45, instant("01-05"), "5.00", instant("01-10")),
+            member(310, 45, instant("01-20"), "6.00"),
+            # in force at no time before
+            member(311, 46, instant("01-25"), "5.00", instant("01-25")),
+            member(312, 46, instant("02-05"), "7.00"),
+            # free, and not free any more the day after; and the other way round
+            member(313, 47, instant("01-05"), "0.00"),
+            member(314, 48, instant("01-05"), "18.00"),
+            # one ends and the next begins as March does
+            member(315, 49, instant("01-05"), "9.00", instant("03-01")),
+            member(316, 49, instant("03-01"), "9.00"),
+            # leaves with two
+            member(317, 50, instant("01-05"), "4.00", instant("03-05")),
+            member(318, 50, instant("01-06"), "5.00", instant("03-06")),
+            # leaves, comes back and leaves within a month
+            member(319, 51, instant("01-05"), "8.00", instant("02-10")),
+            member(320, 51, instant("03-02"), "8.00", instant("03-08")),
+            member(321, 52, instant("01-05"), "999.00") | {"status": "incomplete"},
+            member(322, 52, instant("02-05"), "3.00"),
+        ],
+        "payments": [
+            payment(41, RIVAL, instant("01-20"), "6.00", currency="cad"),
+            payment(42, RIVAL, instant("02-07"), "50.00", currency="cad"),
+            payment(43, RIVAL, instant("03-05"), "1.00", currency="cad"),
+            # today, which is not over; its fee is more than it brings
+            payment(44, RIVAL, instant("03-17 10:00"), "0.50", "0.80", currency="cad"),
+        ],
+        "garage_daily_occupancy": [sheet(81, MOVING, "02-05", [0, 3]), sheet(82, RIVAL, "02-05", [2, 4])],
+    }
+
+
+def customer_edge_cases() -> Source:
+    """Two garages more, in two currencies: bills paid at the second try or never, and customers on every edge."""
+
+    def member(number: int, who: int, garage_id: str, status: str, created: datetime, amount: str, **rest: Any) -> Row:
+        row = subscription(number, who, garage_id, status, created, amount, **rest)
+        return row | {"pass_id": key(3, 81 if garage_id == DUNNING else 82)}
+
+    def attempt(number: int, of: int | None, when: datetime, amount: str, status: str = "succeeded") -> Row:
+        owner = None if of is None else key(4, of)
+        return payment(number, DUNNING, when, amount, status=status, subscription_id=owner)
+
+    return {
+        "users": [user(number, " Alan") for number in range(81, 90)],
+        "garages": [garage(DUNNING, "Dunning", None, 10), garage(ABROAD, "Abroad", None, 10)],
+        "passes": [offer(81, DUNNING), offer(82, ABROAD)],
+        "subscriptions": [
+            member(801, 81, DUNNING, "active", instant("01-05"), "20.00"),
+            member(802, 82, DUNNING, "past_due", datetime(2025, 11, 20), "30.00"),
+            # one person, two debts in one garage
+            member(803, 83, DUNNING, "unpaid", datetime(2025, 12, 5), "40.00"),
+            member(804, 83, DUNNING, "past_due", instant("01-01"), "50.00"),
+            # leaves without having paid, and is a customer in another currency
+            member(805, 84, DUNNING, "canceled", instant("01-20"), "60.00", canceled=instant("03-10")),
+            member(806, 84, ABROAD, "active", instant("02-10"), "70.00"),
+            member(807, 85, DUNNING, "incomplete", instant("02-02"), "80.00"),
+            # asked to end with the period, nobody knows when
+            member(
+                808, 86, DUNNING, "active", instant("01-05"), "10.00",
+                at_period_end=True, period=(instant("03-05"), instant("04-05")),
+            ),
+            member(
+                809, 87, DUNNING, "active", instant("01-05"), "11.00",
+                canceled=instant("02-20"), at_period_end=True, period=(instant("03-05"), instant("04-05")),
+            ),
+            member(810, 87, DUNNING, "canceled", instant("01-10"), "12.00", canceled=instant("03-01")),
+            member(811, 88, ABROAD, "active", instant("02-11"), "13.00"),
+        ],
+        "payments": [
+            # before anything else of the platform
+            attempt(801, None, datetime(2023, 1, 15), "10.00", "failed"),
+            # before there was a subscription
+            attempt(802, 801, datetime(2025, 12, 28), "20.00"),
+            attempt(803, 801, instant("01-05"), "20.00"),
+            # one bill: what was called off is no answer, and what was refunded had gone through
+            attempt(804, 801, instant("02-05"), "20.00", "failed"),
+            attempt(805, 801, instant("02-08"), "20.00", "canceled"),
+            attempt(806, 801, instant("02-13"), "21.00", "failed"),
+            attempt(807, 801, instant("02-20"), "21.00", "refunded"),
+            # at one instant: the lesser id comes first
+            attempt(809, 801, instant("03-05"), "21.00"),
+            attempt(808, 801, instant("03-05"), "21.00", "failed"),
+            attempt(810, 802, datetime(2025, 11, 20), "30.00"),
+            attempt(811, 802, datetime(2025, 12, 10), "30.00", "failed"),
+            attempt(812, 802, datetime(2025, 12, 13), "31.00", "failed"),
+            attempt(813, 803, instant("01-10"), "40.00", "failed"),
+            attempt(814, 804, instant("02-01"), "55.00", "failed"),
+            attempt(815, 805, instant("01-20"), "60.00"),
+            attempt(816, 805, instant("02-20"), "60.00"),
+            attempt(817, 805, instant("03-01"), "60.00", "failed"),
+            attempt(818, 805, instant("03-04"), "60.00", "failed"),
+            payment(819, ABROAD, instant("02-10"), "70.00", currency="cad", subscription_id=key(4, 806)),
+            attempt(820, 807, instant("02-02"), "80.00", "failed"),
+            # to a garage they never subscribed to
+            attempt(821, 811, instant("02-11"), "13.00"),
+        ],
+        "parked": [
+            stay(81, DUNNING, instant("03-10 08:00"), instant("03-10 10:00"), 85),
+            stay(82, DUNNING, instant("03-17 08:00"), AS_OF, 81),
+            stay(83, ABROAD, AS_OF, None, 88),
+        ],
+    }  # fmt: skip
+
+
 def later_rows() -> Source:
     """Sheets that arrive the day after: for a new day, over an older one, and one too old to hold."""
     return {
@@ -424,6 +566,8 @@ def edge_changes() -> list[tuple[str, str, Row]]:
         # a price that changed in March leaves February alone, one that changes at as_of does not count yet
         ("subscriptions", key(4, 15), {"monthly_amount": Decimal("55.00"), "updated_at": instant("03-10")}),
         ("subscriptions", key(4, 10), {"monthly_amount": Decimal("35.00"), "updated_at": AS_OF + timedelta(days=1)}),
+        ("subscriptions", key(4, 313), {"monthly_amount": Decimal("31.00"), "updated_at": instant("03-10")}),
+        ("subscriptions", key(4, 314), {"monthly_amount": Decimal("0.00"), "updated_at": instant("03-10")}),
         ("subscriptions", key(4, 4), {"canceled_at": None, "cancel_at_period_end": False}),
         ("subscriptions", key(4, 7), {"status": "active"}),
         ("subscriptions", DUNNED, {"status": "active"}),
@@ -433,6 +577,11 @@ def edge_changes() -> list[tuple[str, str, Row]]:
         ("parked", key(6, 36), {"exited_at": after, "vehicle_plate": None}),
         ("parked", key(6, 37), {"user_id": None}),
         ("users", key(2, 32), {"first_name": "Edsger"}),
+        # a debt paid long after, one forgiven, a customer who becomes one
+        ("payments", key(5, 813), {"status": "succeeded"}),
+        ("payments", key(5, 818), {"status": "canceled"}),
+        ("subscriptions", key(4, 807), {"status": "active"}),
+        ("users", key(2, 82), {"phone": "+1 555 0100"}),
         ("garages", COUNTED, {"name": "Recounted", "capacity": 8}),
         ("garages", SPOTLESS, {"capacity": 5}),
         ("garages", CLUB, {"capacity": 0}),
@@ -656,6 +805,133 @@ def test_recomputed_cohorts_and_passes_of_hand_made_rows() -> None:
     ]
 
 
+def test_recomputed_movements_of_hand_made_rows() -> None:
+    rows = {name: edge_cases().get(name, []) + content for name, content in movement_edge_cases().items()}
+    moved = COLD["reports.rpt_mrr_movements"][0](rows, Frame(AS_OF))
+    # December: 43 is new. January: 41, 44, 45, 47 (free), 48, 49, 50 and 51 are. February: 46 and 52 are, 41 and 44 pay
+    # more, 51 leaves. March: 42 is back, 41 pays less, 50 leaves.
+    movements = tuple(recompute_financials.MOVEMENTS.values())
+    assert pick(moved, "month_key", "opening_mrr", *movements, "closing_mrr", garage_id=MOVING) == [
+        ("2025-12", "0", "20.00", "0", "0", "0", "0", "20.00"),
+        ("2026-01", "20.00", "100.00", "0", "0", "0", "0", "120.00"),
+        ("2026-02", "120.00", "10.00", "0", "17.00", "0", "-8.00", "139.00"),
+        ("2026-03", "139.00", "0", "11.00", "0", "-12.00", "-9.00", "129.00"),
+    ]
+    # 112 / 120, 129 / 120; 118 / 139
+    assert pick(moved, "gross_retention_percent", "net_retention_percent", garage_id=MOVING) == [
+        (None, None),
+        ("100.0000", "100.0000"),
+        ("93.3333", "107.5000"),
+        ("84.8921", "84.8921"),
+    ]
+    customers = [f"{name}_customers" for name in ("opening", *recompute_financials.MOVEMENTS, "closing")]
+    assert pick(moved, *customers, garage_id=MOVING) == [
+        (0, 1, 0, 0, 0, 0, 1),
+        (1, 8, 0, 0, 0, 0, 9),
+        (9, 2, 0, 2, 0, 1, 10),
+        (10, 0, 1, 0, 1, 1, 10),
+    ]
+
+
+def test_recomputed_financials_and_rankings_of_hand_made_rows() -> None:
+    parts = (edge_cases(), more_edge_cases(), movement_edge_cases())
+    rows = {name: [row for part in parts for row in part.get(name, [])] for name in recompute.TABLES}
+    financials = COLD["reports.rpt_financial_analytics"][0](rows, Frame(AS_OF))
+    # fees 0.60; 5.00; 0.10 + 0.05. March's 16 days that are over brought 1.00, so 31 bring 1.94
+    names = ("garage_profit", "margin_percent", "stripe_fee_percent", "profit_change", "projected_revenue")
+    assert pick(financials, *names, "is_complete_month", garage_id=RIVAL) == [
+        ("5.40", "90.0000", "0.0000", None, "6.00", True),
+        ("45.00", "90.0000", "0.0000", "39.60", "50.00", True),
+        ("0.55", "36.6667", "53.3333", "-44.45", "1.94", False),
+    ]
+    # the source took 3 cents more than Stripe's fee
+    assert pick(financials, "other_deductions", garage_id=EDGE, month_key="2026-02") == [("0.03",)]
+    names = ("month_key", "previous_year_revenue", "yoy_growth_pct", "margin_percent")
+    march = [row for row in pick(financials, *names, garage_id=HUGE) if row[0].endswith("-03")]
+    assert march == [
+        ("2023-03", None, None, "90.0000"),
+        ("2024-03", "100.00", "50.0000", "90.0000"),
+        ("2025-03", "150.00", "-66.6667", "90.0000"),
+        ("2026-03", "50.00", "20.0000", "90.0000"),
+    ]
+    ranked = COLD["reports.rpt_garage_rankings"][0](rows, Frame(AS_OF))
+    names = ("month_key", "revenue_rank", "revenue_rank_change", "growth_rank", "utilization_rank", "garages_ranked")
+    assert pick(ranked, *names, garage_id=CAD) == [
+        ("2026-01", 2, None, None, None, 2),
+        ("2026-02", 1, 1, 1, None, 2),
+        ("2026-03", 2, -1, 2, None, 2),
+    ]
+    assert pick(ranked, *names, "utilization_rate", "revenue_per_space", garage_id=RIVAL) == [
+        ("2026-01", 1, None, None, None, 2, None, "1.5000"),
+        ("2026-02", 1, 0, 2, 1, 2, "75.0000", "12.5000"),
+        ("2026-03", 1, 0, 1, None, 2, None, "0.3750"),
+    ]
+    # below EDGE and UNSUBSCRIBED, beside those who had nothing either; without spaces there is no utilization
+    february = pick(ranked, *names, "utilization_rate", "revenue_per_space", garage_id=MOVING, month_key="2026-02")
+    assert february == [("2026-02", 3, -1, None, None, 7, None, None)]
+
+
+def test_recomputed_health_of_hand_made_rows() -> None:
+    rows, frame = customer_edge_cases(), Frame(AS_OF)
+    platform = recompute.COLD["reports.rpt_platform_health"][0](rows, frame)
+    assert (platform[0]["month_key"], len(platform)) == ("2023-01", 39)
+    names = ("payment_attempts", "failed_attempts", "charge_count", "first_attempt_charge_count")
+    names += ("collected_charge_count", "dunned_charge_count", "recovered_charge_count", "in_dunning_charge_count")
+    # The bills of December: 802; and 811 with 812, still owed. February: 804 with 806 and 807; 814, still owed; 816;
+    # 820, a sign-up; 821. March: 808 with 809; 817 with 818, given up.
+    assert pick(platform, *names, month=date(2023, 1, 1)) == [(1, 1, 1, 0, 0, 0, 0, 0)]
+    assert pick(platform, *names, month=date(2025, 12, 1)) == [(3, 2, 2, 1, 1, 1, 0, 1)]
+    assert pick(platform, *names, month=date(2026, 2, 1)) == [(7, 4, 5, 2, 3, 2, 1, 1)]
+    assert pick(platform, *names, month=date(2026, 3, 1)) == [(4, 3, 2, 0, 1, 2, 1, 0)]
+    names = ("attempt_success_rate_percent", "first_attempt_success_rate_percent", "eventual_success_rate_percent")
+    names += ("dunning_recovery_rate_percent", "dunned_amount", "recovered_amount", "avg_days_to_recovery")
+    february = ("42.8571", "40.0000", "60.0000", "50.0000", "75.00", "21.00", "15.0000")
+    assert pick(platform, *names, month=date(2026, 2, 1)) == [february]
+    # 55 + 101 + 86 + 59 + 40 + 55 + 55 + 50 days over eight; then 71 + 117 + 102 + 75 + 49 + 71 + 71 + 50, and 49 + 50
+    names = ("opening_subscriptions", "churned_subscriptions", "active_subscriptions", "churn_rate_percent")
+    names += ("avg_subscription_lifetime_days", "avg_churned_lifetime_days")
+    assert pick(platform, *names)[-2:] == [
+        (8, 0, 8, "0.0000", "62.6250", None),
+        (8, 2, 6, "25.0000", "75.7500", "49.5000"),
+    ]
+    health = recompute.COLD["reports.rpt_subscription_health"][0](rows, frame)
+    names = ("pending_cancellations", "pending_cancellation_amount", "cancellation_requests")
+    assert pick(health, *names, "churned_owing_subscriptions", garage_id=DUNNING)[-2:] == [
+        (1, "11.00", 1, 0),
+        (2, "21.00", 2, 1),
+    ]
+
+
+def test_recomputed_customers_of_hand_made_rows() -> None:
+    rows, frame = customer_edge_cases(), Frame(AS_OF)
+    failed = recompute.COLD["reports.rpt_failed_payments"][0](rows, frame)
+    assert pick(failed, "subscription_id", "days_past_due", "ageing_bucket", "ageing_rank", "past_due_amount") == [
+        (key(4, 802), 97, "over 90 days", 5, "31.00"),
+        (key(4, 803), 66, "61 to 90 days", 4, "40.00"),
+        (key(4, 804), 44, "31 to 60 days", 3, "55.00"),
+    ]
+    customers = recompute.COLD["reports.rpt_customer_360"][0](rows, frame)
+    names = ("currency", "customer_status", "tenure_days", "lifetime_value", "refunded_amount", "failed_attempts")
+    found = {number: sorted(pick(customers, *names, user_id=key(2, number))) for number in (81, 84, 85, 88, 89)}
+    assert found == {
+        81: [("usd", "active", 71, "61.00", "21.00", 3)],
+        84: [("cad", "active", 35, "70.00", "0", 0), ("usd", "churned", 49, "120.00", "0", 2)],
+        85: [("usd", "never subscribed", None, "0", "0", 1)],
+        88: [("cad", "active", 34, "0", "0", 0), ("usd", "never subscribed", None, "13.00", "0", 0)],
+        89: [("usd", "never subscribed", None, "0", "0", 0)],
+    }
+    seen = {row["user_id"]: (row["stay_count"], row["last_seen_at"]) for row in customers if row["stay_count"]}
+    assert seen == {key(2, 85): (1, instant("03-10 10:00")), key(2, 81): (1, instant("03-17 08:00"))}
+    cohorts = recompute.COLD["reports.rpt_cohort_revenue"][0](rows, frame)
+    names = ("cohort_size", "monthly_recurring_revenue", "mrr_retention_rate", "revenue", "revenue_retention_rate")
+    # 81, 84, 86 and 87: 20 + 60 + 10 + 11 + 12 a month; 20 before and 20 + 60 in January, 60, 21
+    assert pick(cohorts, *names, "lifetime_value", garage_id=DUNNING, cohort_month="2026-01") == [
+        (4, "113.00", "100.00", "100.00", "100.00", "25.0000"),
+        (4, "113.00", "100.00", "60.00", "60.00", "40.0000"),
+        (4, "41.00", "36.28", "21.00", "21.00", "45.2500"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("over", "under", "expected"),
     [
@@ -782,7 +1058,8 @@ def read_hot(dsn: str, *only: str) -> dict[str, list[Row]]:
         for view in only or HOT:
             rows = connection.execute(sql.SQL("select * from {}").format(sql.Identifier("reporting", view))).fetchall()
             found[view] = [
-                {name: str(value) if name.endswith("_id") else value for name, value in row.items()} for row in rows
+                {name: str(value) if isinstance(value, uuid.UUID) else value for name, value in row.items()}
+                for row in rows
             ]
         return found
 
@@ -795,6 +1072,8 @@ def pipeline(make_database: Callable[[], str], tmp_path_factory: pytest.TempPath
     source.seed(dsn, garages=12, months=8, payments=1500, seed=11, as_of=AS_OF)
     insert(dsn, edge_cases())
     insert(dsn, more_edge_cases())
+    insert(dsn, movement_edge_cases())
+    insert(dsn, customer_edge_cases())
     settings = settings_in(tmp_path_factory.mktemp("figures") / "home", postgres_dsn=dsn)
     load(settings, dsn)
     return settings, dsn
@@ -919,6 +1198,22 @@ def test_hot_daily_revenue_is_the_cold_one(request: pytest.FixtureRequest, name:
     assert hot == {place: sums.get(place, [0, 0, 0, 0]) for place in hot}
 
 
+def test_pending_cancellations_are_those_of_the_hot_side(second: Stage) -> None:
+    hot = {row["garage_id"]: row["pending_cancellations"] for row in second.hot["mv_active_subscriptions"]}
+    months = second.cold["reports.rpt_subscription_health"]
+    last = max(row["month"] for row in months)
+    cold = {row["garage_id"]: row["pending_cancellations"] for row in months if row["month"] == last}
+    assert sum(cold.values()) > 2
+    assert hot == {garage: cold.get(garage, 0) for garage in hot}
+
+
+def test_failed_payments_are_those_of_the_hot_side(second: Stage) -> None:
+    names = ("subscription_id", "status", "past_due_since", "days_past_due", "first_failed_at", "last_failed_at")
+    hot = sorted(pick(second.hot["mv_failed_payments"], *names, "failed_attempts"))
+    assert sorted(pick(second.cold["reports.rpt_failed_payments"], *names, "failed_attempts")) == hot
+    assert len(hot) > 10
+
+
 def test_recurring_revenue_of_a_month_outlasts_a_change_of_price(second: Stage) -> None:
     """February: 45 + 46 + 47 + 49, of which the first costs 55 since 10 March, when the others are gone."""
     rows = second.cold["reports.rpt_garage_monthly_pl"]
@@ -927,6 +1222,17 @@ def test_recurring_revenue_of_a_month_outlasts_a_change_of_price(second: Stage) 
         ("2026-01", 0, "0.00"),
         ("2026-02", 4, "187.00"),
         ("2026-03", 1, "55.00"),
+    ]
+
+
+def test_movements_of_changed_prices(second: Stage) -> None:
+    """In March 313 is no longer free and 314 is; CAD's 15 costs 10 more, and 17, 18 and 20 have ended."""
+    rows = second.cold["reports.rpt_mrr_movements"]
+    names = ("expansion_mrr", "contraction_mrr", "expanded_customers", "contracted_customers")
+    assert pick(rows, *names, garage_id=MOVING, month_key="2026-03") == [("31.00", "-30.00", 1, 2)]
+    names = ("opening_mrr", "expansion_mrr", "churned_mrr", "closing_mrr", "net_retention_percent")
+    assert pick(rows, *names, garage_id=CAD, month_key="2026-03") == [
+        ("187.00", "10.00", "-142.00", "55.00", "29.4118")
     ]
 
 

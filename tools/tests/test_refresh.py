@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import signal
@@ -9,7 +10,8 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -19,11 +21,11 @@ import psycopg
 import pytest
 import recompute
 from conftest import settings_in
-from psycopg import errors
+from psycopg import conninfo, errors
 from recompute import HOT, Frame
 from test_figures import agree, read_hot
 
-from vend import dbt, refresh, source
+from vend import dbt, refresh, source, status
 from vend.errors import UsageError, VendError
 from vend.refresh import BusyError, Refreshed
 from vend.settings import Settings
@@ -52,7 +54,9 @@ class Hot:
         listed = ", ".join(f"{name}: {value}" for name, value in self.variables.items())
         given = f"{{reporting_timezone: {self.zone}, as_of: '{self.clock}', {listed}}}"
         chosen = ("--resource-type", "model", "--vars", given, *arguments)
-        outcome = dbt.build(self.settings, "hot", dsn=self.dsn, arguments=chosen)
+        # a home for each, for dbt parses the project again where the variables are others
+        home = self.settings.home / hashlib.sha256(given.encode()).hexdigest()[:12]
+        outcome = dbt.build(replace(self.settings, home=home), "hot", dsn=self.dsn, arguments=chosen)
         assert outcome.ok, outcome.failures
 
     def move(self, to: datetime) -> None:
@@ -85,19 +89,28 @@ class Hot:
 
 
 @pytest.fixture(scope="module")
-def make_hot(make_database: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> Callable[[ZoneInfo], Hot]:
-    def make(zone: ZoneInfo, **variables: str) -> Hot:
-        dsn = make_database()
-        source.init(dsn)
-        source.seed(dsn, garages=8, months=5, payments=400, seed=3, as_of=AS_OF)
-        hot = Hot(settings_in(tmp_path_factory.mktemp("refresh") / "home", postgres_dsn=dsn), dsn, zone)
-        hot.build(**variables)
-        return hot
+def make_hot(
+    make_database: Callable[[], str], copy_database: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[ZoneInfo], Hot]:
+    """Each call gives the business of a zone as it was built; what the call before made of it is gone."""
+    built: dict[ZoneInfo, tuple[Hot, str]] = {}
+
+    def make(zone: ZoneInfo) -> Hot:
+        if zone not in built:
+            dsn = make_database()
+            source.init(dsn)
+            source.seed(dsn, garages=8, months=5, payments=400, seed=3, as_of=AS_OF)
+            hot = Hot(settings_in(tmp_path_factory.mktemp("refresh") / "home", postgres_dsn=dsn), dsn, zone)
+            hot.build()
+            built[zone] = hot, copy_database(dsn)
+        hot, kept = built[zone]
+        copy_database(kept, onto=hot.dsn)
+        return replace(hot, variables={})
 
     return make
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def hot(make_hot: Callable[[ZoneInfo], Hot]) -> Hot:
     return make_hot(UTC_ZONE)
 
@@ -370,6 +383,53 @@ def test_a_key_noted_after_the_refresh_began_is_not_lost(hot: Hot) -> None:
     assert hot.ask("select count(*) from hot.changed_key") == 0
 
 
+def test_a_prepared_transaction_is_noted(hot: Hot) -> None:
+    with psycopg.connect(hot.dsn, autocommit=True) as writer:
+        writer.execute("begin")
+        writer.execute("update payments set payment_date = payment_date - interval '3 days' where status = 'succeeded'")
+        writer.execute("update subscriptions set status = 'past_due'")
+        writer.execute("prepare transaction 'vend_later'")
+    hot.refresh(reconcile=True)
+    hot.check("a reconcile that cannot see it")
+    hot.run("commit prepared 'vend_later'")
+    hot.refresh()
+    hot.check("a refresh that can")
+
+
+def test_what_was_written_past_the_triggers_is_noticed(hot: Hot) -> None:
+    """As a tool that copies rows does, and as pg_restore --disable-triggers does."""
+    raise_all = "update payments set amount = amount + 1"
+    with psycopg.connect(hot.dsn) as writer:
+        writer.execute("set session_replication_role = replica")
+        writer.execute(raise_all.encode())
+    hot.refresh()
+    hot.check("a session that plays a replica")
+    for statement in (
+        "alter table payments disable trigger all",
+        raise_all,
+        "alter table payments enable trigger all",
+    ):
+        hot.run(statement)
+    hot.refresh()
+    hot.check("triggers switched off and on between two refreshes")
+    hot.run(raise_all)
+    assert all(result.status == "success" for result in hot.refresh().values())
+    hot.check("and on again")
+
+
+@pytest.mark.parametrize("date", ["294276-12-31 23:59:59", "infinity", "-infinity", "4713-01-01 BC"])
+def test_a_date_at_the_end_of_time_stops_nothing(hot: Hot, date: str) -> None:
+    pay = (
+        "insert into payments (garage_id, amount, status, payment_date)"
+        " select id, 7, 'succeeded', %s::timestamp from garages order by id limit 1"
+    )
+    hot.run(pay, [date])
+    hot.run(pay, [str(hot.clock - DAY)])
+    hot.refresh()
+    hot.run("delete from payments where payment_date > '9999-01-01' or payment_date < '1900-01-01'")
+    hot.check(date)
+
+
 def test_a_reconcile_repairs_and_says_what_it_found(hot: Hot) -> None:
     hot.run("update hot.sum_daily_payments set gross_revenue = gross_revenue + 1 where payment_count = 1")
     wrong = hot.ask("select count(*) from hot.sum_daily_payments where payment_count = 1")
@@ -421,9 +481,9 @@ def test_writers_neither_fail_nor_wait(hot: Hot) -> None:
     hot.check("writers")
 
 
-def test_without_triggers(make_hot: Callable[..., Hot]) -> None:
+def test_without_triggers(hot: Hot) -> None:
     """Whole where there is no index on updated_at; by it where there is one, and the rest at night."""
-    hot = make_hot(UTC_ZONE, hot_triggers="false")
+    hot.build(hot_triggers="false")
     assert refresh.captures(hot.dsn) == {"payments": "whole", "subscriptions": "whole", "parked": "whole"}
     hot.run("delete from payments where status = 'succeeded' and payment_date > %s", [hot.clock - 20 * DAY])
     hot.refresh()
@@ -456,7 +516,8 @@ def test_without_triggers(make_hot: Callable[..., Hot]) -> None:
     hot.check("the reconcile")
     # and back: what was done meanwhile is not lost
     hot.run("delete from payments where id = %s", [ids[1]])
-    hot.build(hot_triggers="true")
+    hot.variables.clear()
+    hot.build()
     assert set(refresh.captures(hot.dsn).values()) == {"triggers"}
     hot.check("triggers again")
 
@@ -514,6 +575,64 @@ def test_freshness_of_every_view(hot: Hot) -> None:
         assert all(timedelta(0) < age < timedelta(hours=1) for age in rows.values())
     finally:
         hot.run("drop materialized view hot.mv_never")
+
+
+def test_monitoring_reads_freshness_and_no_figure(hot: Hot) -> None:
+    with psycopg.connect(hot.dsn, autocommit=True) as connection:
+        connection.execute("set role pg_monitor")
+        assert len(connection.execute("select * from hot.freshness").fetchall()) == len(HOT)
+        for relation in ("hot.mv_daily_revenue", "hot.sum_daily_payments", "hot.changed_key"):
+            with pytest.raises(errors.InsufficientPrivilege):
+                connection.execute(f"select * from {relation}".encode())
+
+
+def test_status_tells_views_and_the_last_reconcile(hot: Hot) -> None:
+    told = status.as_text(hot.settings)
+    assert "reconciled                  never" in told
+    hot.run("delete from hot.sum_stays")
+    hot.refresh(reconcile=True)
+    lines = [line for line in status.as_text(hot.settings).splitlines() if line.startswith("Hot ")]
+    assert [line.split()[1] for line in lines if " at " not in line] == [*sorted(HOT), "reconciled"]
+    assert lines[-1].endswith("UTC  see hot.refresh_log")
+    hot.refresh(reconcile=True)
+    assert status.as_text(hot.settings).count("see hot.refresh_log") == 0
+
+
+# ----------------------------------------------------------------------------------------------- the lock
+
+WAITING = "select count(*) from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()"
+
+
+@pytest.mark.parametrize("statement", ["call hot.refresh()", "call hot.reconcile()"])
+def test_what_is_cancelled_or_refused_leaves_no_lock(hot: Hot, statement: str) -> None:
+    """The session lives on, as one of a pool does."""
+    with psycopg.connect(hot.dsn, autocommit=True) as session:
+        with psycopg.connect(hot.dsn) as other:
+            other.execute("select * from hot.summary for update")  # the first merge waits for it
+            session.execute("set statement_timeout to '200ms'")
+            with pytest.raises(errors.QueryCanceled):
+                session.execute(statement.encode())
+        with session.transaction(), pytest.raises(errors.InvalidTransactionTermination), session.transaction():
+            session.execute(statement.encode())
+        hot.refresh()
+
+
+def test_a_reconcile_waits_for_the_refresh_of_the_same_minute(hot: Hot) -> None:
+    with psycopg.connect(hot.dsn, autocommit=True) as other, ThreadPoolExecutor() as pool:
+        for reconcile in (lambda: hot.run("call hot.reconcile()"), lambda: hot.refresh(reconcile=True)):
+            other.execute("select hot.begin_refresh()")
+            waiting = pool.submit(reconcile)
+            while other.execute(WAITING.encode()).fetchone() == (0,):
+                assert not waiting.done()
+            other.execute("select hot.end_refresh()")
+            waiting.result()
+    assert hot.ask("select count(*) from hot.refresh_log where note is not null") == 8
+
+
+def test_a_refresh_under_a_short_timeout_of_its_role(hot: Hot) -> None:
+    name = conninfo.conninfo_to_dict(hot.dsn)["dbname"]
+    hot.run(f"alter database {name} set statement_timeout to '1ms'")
+    hot.refresh(reconcile=True)
 
 
 # ------------------------------------------------------------------------------------------ again and again

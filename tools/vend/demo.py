@@ -188,6 +188,7 @@ NEXT = [
     "    .venv/bin/vend source mutate        a day of business on the source; then `make demo` again,",
     "                                        and what changed has arrived in every layer",
     "    .venv/bin/vend status               what runs, what is loaded, how fresh it is",
+    "    .venv/bin/vend roles                closes the hot views to all but each garage's admins: docs/tenants.md",
     '    eval "$(.venv/bin/vend env)"; psql  the hot views: select * from reporting.mv_daily_revenue',
 ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -15,6 +16,9 @@ from vend.errors import UsageError, VendError
 
 LONGEST_PAUSE = 60.0
 """Seconds between two attempts after failures, where the interval itself is not longer."""
+
+RECONCILE_PATIENCE = timedelta(minutes=10)
+"""How long a reconcile that was asked for waits for the refresh that runs."""
 
 CAPTURE = """
     select name, hot.capture(name)
@@ -53,7 +57,8 @@ def refresh(dsn: str, *, reconcile: bool | None = False, stopped: Callable[[], b
     with postgres.connect(dsn, autocommit=True) as connection:
         started = _one(connection, "select clock_timestamp()")
         try:
-            connection.execute("select hot.begin_refresh()")
+            connection.execute("set statement_timeout to 0")
+            connection.execute("select hot.begin_refresh(%s)", [RECONCILE_PATIENCE if reconcile else timedelta()])
             if reconcile is None:
                 reconcile = bool(_one(connection, "select hot.reconcile_is_due()"))
             names = _one(connection, "select array_agg(name order by name) from hot.summary") if reconcile else []
@@ -153,7 +158,7 @@ def schedule(dsn: str, seconds: int = 300) -> str:
         )
     timing = "* * * * *" if minutes == 1 else "0 * * * *" if minutes == 60 else f"*/{minutes} * * * *"
     with postgres.connect(dsn) as connection, postgres.explained("pg_cron was not told", dsn):
-        if _one(connection, "select to_regprocedure('hot.begin_refresh()') is null"):
+        if _one(connection, "select to_regprocedure('hot.refresh()') is null"):
             raise VendError("There are no hot views yet. Build them with `vend build hot`.")
         if _one(connection, "select not exists (select from pg_extension where extname = 'pg_cron')"):
             raise VendError(

@@ -9,11 +9,17 @@ from vend.errors import VendError
 from vend.settings import Settings
 
 REFRESHES = """
-    select relation, max(started_at) filter (where status = 'success') at time zone 'UTC',
-        (array_agg(status order by started_at desc))[1]
-    from hot.refresh_log
-    group by relation
-    order by relation
+    select relation, last_success_at at time zone 'UTC', last_error is not null from hot.freshness order by relation
+"""
+
+RECONCILED = """
+    select max(started_at) filter (where status = 'success') at time zone 'UTC',
+        count(*) filter (where status = 'error' or note ~ '[1-9]')
+    from (
+        select distinct on (relation) * from hot.refresh_log
+        where relation in (select name from hot.summary)
+        order by relation, started_at desc
+    ) as last_of_each
 """
 
 
@@ -35,14 +41,16 @@ def as_text(settings: Settings) -> str:
 def _hot(dsn: str) -> list[str]:
     lines = [f"Postgres   {postgres.redacted(dsn)}"]
     with postgres.explained("The hot side cannot be read", dsn), postgres.connect(dsn, autocommit=True) as connection:
-        there = connection.execute("select to_regclass('hot.refresh_log') is not null").fetchone()
+        there = connection.execute("select to_regclass('hot.freshness') is not null").fetchone()
         if there != (True,):
             return [*lines, "Hot        not built yet: vend build hot"]
         fixed = connection.execute("select max(as_of) from hot.setting").fetchone()
         if fixed and fixed[0]:
             lines.append(f"Hot        the clock stands at {_at(fixed[0])}, until a build without --as-of")
-        for relation, at, last in connection.execute(REFRESHES):
-            lines.append(f"Hot        {relation:<28}{_at(at)}{'' if last == 'success' else '  last refresh failed'}")
+        for relation, at, failed in connection.execute(REFRESHES):
+            lines.append(f"Hot        {relation:<28}{_at(at)}{'  last refresh failed' if failed else ''}")
+        for at, bad in connection.execute(RECONCILED):
+            lines.append(f"Hot        {'reconciled':<28}{_at(at)}{'  see hot.refresh_log' if bad else ''}")
     return lines
 
 

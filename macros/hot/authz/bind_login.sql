@@ -15,14 +15,18 @@
     do $vend_bind$
     declare
         bound name := {{ login }};
-        person uuid;
+        people uuid[];
     begin
         if to_regclass('authz.login_user') is null or not exists (select from pg_roles where rolname = 'vend_bi') then
             raise exception 'There is nothing to bind a login to yet. Run `vend build hot`, then `vend roles`.';
         end if;
-        select id into person from public.users where id::text = lower({{ user }}) or lower(email) = lower({{ user }});
-        if person is null then
+        people := array(
+            select id from public.users where id::text = lower({{ user }}) or lower(email) = lower({{ user }})
+        );
+        if cardinality(people) = 0 then
             raise exception 'There is no user %. Name one by id or email.', {{ user }};
+        elsif cardinality(people) > 1 then
+            raise exception 'There are % users with the address %. Name one by id.', cardinality(people), {{ user }};
         end if;
         begin
             execute format('create role %I login', bound);
@@ -34,7 +38,7 @@
         end if;
         execute format('grant vend_bi to %I', bound);
         execute format('alter role %I in database %I set search_path = reporting', bound, current_database());
-        insert into authz.login_user (login, user_id) values (bound, person)
+        insert into authz.login_user (login, user_id) values (bound, people[1])
         on conflict (login) do update set user_id = excluded.user_id;
     end
     $vend_bind$;

@@ -111,6 +111,13 @@
             ));
             return;
         end if;
+        insert into told (sentence)
+        select format(
+            '%s is bound to a user, but there is no such login; whoever gets one of that name sees what the user may. '
+            'If it is not to come back: delete from authz.login_user where login = %L;', login, login
+        )
+        from authz.login_user
+        where login not in (select rolname from pg_roles);
         revoke all on schema hot, authz from public, vend_app, vend_bi;
         revoke all on all tables in schema hot, authz from public, vend_app, vend_bi;
         revoke all on all routines in schema hot, reporting from public, vend_app, vend_bi;

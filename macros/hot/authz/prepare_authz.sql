@@ -4,6 +4,7 @@
     {%- if target.type == 'postgres' and flags.WHICH in ('build', 'run') and execute -%}
         {%- set refusal = run_query(authz_refusal()).columns[0].values() | select | join(' ') -%}
         {%- if refusal -%} {{ exceptions.raise_compiler_error(refusal) }} {%- endif -%}
+        select pg_advisory_xact_lock(hashtextextended('vend: prepare', 0)); -- two builds at once
         {{ authz_objects() }}
         {{ authz_grants() }}
         {%- if run_query("select from pg_roles where rolname in ('vend_app', 'vend_bi')") | length < 2 -%}

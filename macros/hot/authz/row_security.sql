@@ -18,6 +18,7 @@
     declare
         wanted record;
         place regclass;
+        granted_to oid[];
         others text[];
         fingerprint text;
         changed text[] := '{}';
@@ -42,19 +43,27 @@
                 raise exception '% does not own public.%, so cannot set row-level security on it. Run this as its owner, '
                     'or as a superuser.', current_user, wanted.relation;
             end if;
-            if exists (
-                select from pg_class, aclexplode(relacl)
-                where pg_class.oid = place and grantee in (0, (select oid from pg_roles where rolname = 'vend_bi'))
-            ) then
+            granted_to := array(
+                select acl.grantee
+                from pg_class
+                cross join lateral (
+                    select relacl as list
+                    union all
+                    select attacl from pg_attribute where attrelid = place and not attisdropped
+                ) as kept
+                cross join lateral aclexplode(kept.list) as acl
+                where pg_class.oid = place
+            );
+            if granted_to && array[0::oid, (select oid from pg_roles where rolname = 'vend_bi')] then
                 raise exception 'public.% is granted to everybody, or to vend_bi. Run: revoke all on public.% from public, '
                     'vend_bi; and grant it to those who need it.', wanted.relation, wanted.relation;
             end if;
 
-            -- who may use the table by a grant and is bound by row-level security
+            -- who may use the table, or columns of it, by a grant and is bound by row-level security
             others := array(
                 select distinct rolname::text
-                from pg_class, aclexplode(relacl) as acl, pg_roles as role
-                where pg_class.oid = place and role.oid = acl.grantee
+                from pg_class, pg_roles as role
+                where pg_class.oid = place and role.oid = any(granted_to)
                     and not rolsuper and not rolbypassrls and rolname not in ('vend_app', 'vend_sync')
                     and not pg_has_role(role.oid, relowner, 'usage')
                 union

@@ -8,10 +8,7 @@ with garage_months as (
 
 subscriptions as (
 
-    select
-        *,
-        {{ month_start(to_reporting_time('created_at')) }} as first_month
-    from {{ ref('fact_subscriptions') }}
+    select * from {{ ref('fact_subscriptions') }}
     where is_begun and created_at < {{ as_of() }}
 
 ),
@@ -31,12 +28,7 @@ subscription_months as (
 
 members as (
 
-    select
-        garage_id,
-        user_id,
-        min(first_month) as cohort_start
-    from subscriptions
-    group by garage_id, user_id
+    select * from {{ ref('int_cohort_members') }}
 
 ),
 

@@ -1,0 +1,75 @@
+-- Grain: garage and month with an answered attempt. An attempt counts in its own month, a charge in that of its first attempt.
+with attempts as (
+
+    select * from {{ ref('fact_payment_attempts') }}
+    where status in ('succeeded', 'refunded', 'failed') and payment_date < {{ as_of() }}
+
+),
+
+failed_charges as (
+
+    select * from {{ ref('int_failed_charges') }}
+
+),
+
+garages as (
+
+    select * from {{ ref('dim_garages') }}
+
+),
+
+-- what goes through and ends no failed charge went through at the first attempt
+answers as (
+
+    select
+        attempts.garage_id,
+        attempts.payment_month as month,
+        count(*) as payment_attempts,
+        sum(case when attempts.status = 'failed' then 1 else 0 end) as failed_attempts,
+        sum(case when attempts.status <> 'failed' and failed_charges.charge_id is null then 1 else 0 end)
+            as first_attempt_charges
+    from attempts
+    left join failed_charges on attempts.payment_id = failed_charges.collected_payment_id
+    group by attempts.garage_id, attempts.payment_month
+
+),
+
+-- each in a month with an answer, its own first
+failures as (
+
+    select
+        garage_id,
+        charge_month as month,
+        count(*) as charges,
+        sum(is_collected) as collected_charges,
+        sum(is_dunned) as dunned_charges,
+        sum(is_recovered) as recovered_charges,
+        sum(is_in_dunning) as in_dunning_charges,
+        sum(case when is_dunned = 1 then charged_amount else 0 end) as dunned_amount,
+        sum(case when is_recovered = 1 then collected_amount else 0 end) as recovered_amount,
+        sum(days_to_recovery) as days_to_recovery
+    from failed_charges
+    group by garage_id, charge_month
+
+)
+
+select
+    answers.garage_id,
+    answers.month,
+    garages.currency,
+    answers.payment_attempts,
+    answers.failed_attempts,
+    answers.first_attempt_charges + coalesce(failures.charges, 0) as charges,
+    answers.first_attempt_charges,
+    answers.first_attempt_charges + coalesce(failures.collected_charges, 0) as collected_charges,
+    coalesce(failures.dunned_charges, 0) as dunned_charges,
+    coalesce(failures.recovered_charges, 0) as recovered_charges,
+    coalesce(failures.in_dunning_charges, 0) as in_dunning_charges,
+    coalesce(failures.dunned_amount, 0) as dunned_amount,
+    coalesce(failures.recovered_amount, 0) as recovered_amount,
+    coalesce(failures.days_to_recovery, 0) as days_to_recovery
+from answers
+inner join garages on answers.garage_id = garages.garage_id
+left join failures
+    on answers.garage_id = failures.garage_id
+        and answers.month = failures.month

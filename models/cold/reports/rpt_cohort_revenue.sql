@@ -1,0 +1,120 @@
+-- Grain: that of rpt_cohort_retention: garage, cohort and month since its start. What the cohort's users pay and are worth.
+with cohorts as (
+
+    select * from {{ ref('rpt_cohort_retention') }}
+
+),
+
+members as (
+
+    select
+        *,
+        {{ month_key('cohort_start') }} as cohort_month
+    from {{ ref('int_cohort_members') }}
+
+),
+
+-- what was paid before the cohort's month counts in that month, so nothing that a member paid is lost
+payments as (
+
+    select
+        payments.garage_id,
+        members.cohort_month,
+        case when payments.payment_month < members.cohort_start then members.cohort_start else payments.payment_month end
+            as month,
+        payments.gross_amount,
+        payments.platform_fee
+    from {{ ref('fact_payments') }} as payments
+    inner join members
+        on payments.garage_id = members.garage_id
+            and payments.user_id = members.user_id
+    where payments.payment_date < {{ as_of() }}
+
+),
+
+revenue as (
+
+    select
+        garage_id,
+        cohort_month,
+        month,
+        sum(gross_amount) as revenue,
+        sum(platform_fee) as platform_fees
+    from payments
+    group by garage_id, cohort_month, month
+
+),
+
+recurring as (
+
+    select
+        subscription_months.garage_id,
+        members.cohort_month,
+        subscription_months.month,
+        sum(subscription_months.monthly_amount) as monthly_recurring_revenue
+    from {{ ref('int_subscription_months') }} as subscription_months
+    inner join members
+        on subscription_months.garage_id = members.garage_id
+            and subscription_months.user_id = members.user_id
+    where subscription_months.is_closing = 1
+    group by subscription_months.garage_id, members.cohort_month, subscription_months.month
+
+),
+
+monthly as (
+
+    select
+        cohorts.*,
+        coalesce(recurring.monthly_recurring_revenue, 0) as monthly_recurring_revenue,
+        coalesce(revenue.revenue, 0) as revenue,
+        coalesce(revenue.platform_fees, 0) as platform_fees
+    from cohorts
+    left join revenue
+        on cohorts.garage_id = revenue.garage_id
+            and cohorts.cohort_month = revenue.cohort_month
+            and cohorts.month = revenue.month
+    left join recurring
+        on cohorts.garage_id = recurring.garage_id
+            and cohorts.cohort_month = recurring.cohort_month
+            and cohorts.month = recurring.month
+
+),
+
+summed as (
+
+    select
+        *,
+        max(case when months_since_start = 0 then revenue end) over (partition by garage_id, cohort_month)
+            as first_month_revenue,
+        sum(revenue) over (
+            partition by garage_id, cohort_month
+            order by month
+            rows between unbounded preceding and current row
+        ) as revenue_to_date,
+        sum(platform_fees) over (
+            partition by garage_id, cohort_month
+            order by month
+            rows between unbounded preceding and current row
+        ) as platform_fees_to_date
+    from monthly
+
+)
+
+select
+    garage_id,
+    garage_name,
+    cohort_month,
+    months_since_start,
+    month,
+    currency,
+    cohort_size,
+    cohort_value,
+    cast(monthly_recurring_revenue as decimal(38, 2)) as monthly_recurring_revenue,
+    {{ percent('monthly_recurring_revenue', 'cohort_value', scale=2) }} as mrr_retention_rate,
+    cast(revenue as decimal(38, 2)) as revenue,
+    {{ percent('revenue', 'first_month_revenue', scale=2) }} as revenue_retention_rate,
+    cast(revenue_to_date as decimal(38, 2)) as revenue_to_date,
+    {{ ratio('revenue_to_date', 'cohort_size') }} as lifetime_value,
+    cast(platform_fees_to_date as decimal(38, 2)) as platform_fees_to_date,
+    {{ ratio('platform_fees_to_date', 'cohort_size') }} as platform_lifetime_value
+from summed
