@@ -5,11 +5,12 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -19,9 +20,10 @@ from typing import Any
 import duckdb
 import psycopg
 import pytest
-from conftest import settings_in
+from alert_servers import webhook
+from conftest import PROJECT, settings_in
 
-from vend import cli, consistency, dbt, run, source
+from vend import alerts, check, cli, consistency, dbt, refresh, run, source
 from vend.errors import VendError
 from vend.settings import Settings
 
@@ -80,7 +82,7 @@ def test_a_run_leaves_a_row_and_the_nodes(business: Business, first: run.Record)
     kept = business.cold(
         f"select status, step, as_of, rows_loaded, tests_failed, error from ops.runs where run_id = '{first.run_id}'"
     )
-    assert kept == [(first.status, "consistency", first.as_of, first.rows_loaded, 0, first.error)]
+    assert kept == [(first.status, "checks", first.as_of, first.rows_loaded, 0, first.error)]
     ledger = business.cold("select distinct run_id, started_at from ops.sync_runs")
     assert ledger == [(first.sync_run_id, first.as_of)]
     ((command, status, built, passed, as_of),) = business.cold(
@@ -139,13 +141,20 @@ def test_a_failed_test_keeps_the_reports(business: Business, first: run.Record) 
     payments = business.connection.execute(
         "update payments set currency = 'cad' where id in (select id from payments order by id limit 3) returning id"
     ).fetchall()
-    stopped = business.run()
+    with webhook() as hook:
+        stopped = run.run(replace(business.settings, alerting={"VEND_ALERT_WEBHOOK": hook.url}))
     assert (stopped.status, stopped.step) == ("error", "build")
     assert stopped.tests_failed
+    events = [event for body in hook.bodies for event in body["events"]]
+    assert {"Run Failed", "Build or Test Failed"} <= {event["alert"] for event in events if event["event"] == "opened"}
+    assert stopped.alerts_open == business.cold("select count(*) from ops.alerts where status = 'open'")[0][0]
+    assert payments
+    assert not any(str(i) in json.dumps(events) for (i,) in payments)
     assert "as they were before" in (stopped.error or "")
     assert business.reports() == before
     failed = business.cold("select name from ops.dbt_nodes where status = 'fail'")
     assert failed
+    assert {name for (name,) in failed} <= {event["subject"] for event in events}
     business.connection.execute("update payments set currency = 'usd' where id = any(%s)", [[i for (i,) in payments]])
 
 
@@ -173,6 +182,69 @@ def test_old_rows_are_no_ground_to_build_on(
         business.cold(age.format("+"))
     assert (stopped.status, stopped.step) == ends
     assert "payments" in (stopped.error or "")
+
+
+def on_hot(business: Business, builtin: str) -> dict[str, Decimal | None]:
+    (alert,) = (alert for alert in alerts.load(PROJECT / "alerts.yml") if alert.builtin == builtin)
+    (result,) = check.check(business.settings, listed=[alert], dry_run=True).results
+    assert result.error is None
+    return {row.subject: row.value for row in result.rows if row in result.beyond}
+
+
+def test_the_hot_side_is_checked(business: Business, first: run.Record) -> None:
+    refresh.refresh(business.dsn)
+    assert on_hot(business, "hot_age") == {}
+    assert on_hot(business, "hot_errors") == {}
+    older = "update hot.refresh_log set started_at = started_at {} interval '20 minutes' where relation = %s"
+    business.connection.execute(older.format("-").encode(), ["mv_daily_revenue"])
+    late = on_hot(business, "hot_age")
+    assert late.keys() == {"mv_daily_revenue"}
+    assert 20 <= (late["mv_daily_revenue"] or 0) < 22
+    business.connection.execute(older.format("+").encode(), ["mv_daily_revenue"])
+    (name, definition) = business.connection.execute(
+        "select indexrelid::regclass::text, pg_get_indexdef(indexrelid) from pg_index"
+        " where indrelid = 'hot.mv_current_occupancy'::regclass and indisunique"
+    ).fetchone() or ("", "")
+    business.connection.execute(f"drop index {name}".encode())  # without it a refresh fails
+    try:
+        for _ in range(2):
+            refresh.refresh(business.dsn)
+        assert on_hot(business, "hot_errors") == {"mv_current_occupancy": 2}
+    finally:
+        business.connection.execute(definition.encode())
+    refresh.refresh(business.dsn)
+    assert on_hot(business, "hot_errors") == {}
+
+
+def test_the_queries_of_the_runbook_run(business: Business, first: run.Record) -> None:
+    text = (PROJECT / "docs" / "runbook.md").read_text(encoding="utf-8")
+    found = [" ".join(each.split()).replace("'…'", "'2026-01-01'") for each in re.findall(r"`(select [^`]+)`", text)]
+    elsewhere = ("snowflake.", "cron.", "pg_stat_statements")
+    cold = [each for each in found if re.search(r"from (ops|marts)\.", each)]
+    hot = [each for each in found if each not in cold and not any(name in each for name in elsewhere)]
+    assert len(cold) >= 6
+    assert len(hot) >= 3
+    for query in cold:
+        business.cold(query)
+    for query in hot:
+        business.connection.execute(query.encode())
+
+
+def test_a_critical_alert_is_no_success(business: Business, first: run.Record, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = check.check
+    (stale,) = (alert for alert in alerts.load(PROJECT / "alerts.yml") if alert.builtin == "hot_age")
+    for severity, ends in (("critical", "error"), ("warning", "warning")):
+        alert = replace(stale, severity=severity, threshold=Decimal(-1))
+        monkeypatch.setattr(check, "check", partial(whole, listed=[alert]))
+        journal = run._Journal(replace(first, status="running"))
+        run._checks(business.settings, journal)
+        assert journal.record.alerts_open
+        assert ("Materialized View Stale" in (journal.record.error or "")) == (severity == "critical")
+        run._close(business.settings, journal)
+        assert journal.record.status == ends
+    monkeypatch.undo()
+    check.check(business.settings)
+    run._close(business.settings, run._Journal(first))
 
 
 def test_one_at_a_time(business: Business, first: run.Record) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from vend.errors import VendError
 from vend.settings import Settings
+
+Ask = Callable[..., list[tuple[Any, ...]]]
+"""Called with a query and the values for its question marks; gives its rows, or raises VendError."""
 
 
 @contextmanager
@@ -29,25 +32,41 @@ def query(settings: Settings, statement: str, values: Sequence[Any] = ()) -> lis
 
     Raises VendError, in a sentence.
     """
+    with opened(settings) as ask:
+        return ask(statement, values)
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Ask]:
+    """The warehouse for several queries over one connection, each as `query` has it."""
     if settings.warehouse == "snowflake":
         from vend.warehouse import snowflake_session as sessions
 
         session = sessions.Session(settings)
-        try:
+
+        def remote(statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
             with sessions.explained(session):
                 return session.text(statement, list(values))
+
+        try:
+            yield remote
         finally:
             session.close()
+        return
     import duckdb
 
     from vend.warehouse.duckdb import explained
 
     _loaded(settings)
-    with (
-        explained(settings.duckdb_path),
-        duckdb.connect(settings.duckdb_path, read_only=True) as connection,
-    ):
-        return connection.execute(statement, list(values)).fetchall()
+    with explained(settings.duckdb_path):
+        connection = duckdb.connect(settings.duckdb_path, read_only=True)
+
+    def local(statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with explained(settings.duckdb_path):
+            return connection.execute(statement, list(values)).fetchall()
+
+    with connection:
+        yield local
 
 
 def layers(settings: Settings, schemas: tuple[str, ...]) -> list[tuple[str, int, int]]:

@@ -45,12 +45,15 @@ def statement(name: str) -> str:
     return "\n".join(line for line in lines if not line.startswith("--")).strip()
 
 
-def bound(text: str, values: Mapping[str, Any]) -> tuple[str, list[Any]]:
-    """The statement with ? for each :name, and the values in that order."""
+NAME = re.compile(r"(?<!:):([a-z_]+)")
+
+
+def bound(text: str, values: Mapping[str, Any], sign: str = "?") -> tuple[str, list[Any]]:
+    """The statement with the sign for each :name, and the values in that order."""
     found: list[Any] = []
 
     def mark(match: re.Match[str]) -> str:
         found.append(values[match[1]])
-        return "?"
+        return sign
 
-    return re.sub(r"(?<!:):([a-z_]+)", mark, text), found
+    return NAME.sub(mark, text), found

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
 
-from vend import consistency, dbt, ops
+from vend import check, check_report, consistency, dbt, ops
 from vend import sync as loader
 from vend.cli import build_side, hot_dsn, source_dsn, summary_line
 from vend.errors import VendError
@@ -73,9 +73,11 @@ def run(settings: Settings, *, sync: bool = True, as_of: datetime | None = None)
             execute("insert_run", run_id=record.run_id, step=record.step, started_at=record.started_at)
         journal = _Journal(record)
         try:
-            _go(settings, journal, sync, as_of)
-        except VendError as error:
-            journal.note(status="error", error=str(error))
+            try:
+                _go(settings, journal, sync, as_of)
+            except VendError as error:
+                journal.note(status="error", error=str(error))
+            _checks(settings, journal)
         except BaseException as error:
             journal.note(status="interrupted", error=f"Ended by {type(error).__name__}.")
             with suppress(VendError):
@@ -156,6 +158,34 @@ def _compare(settings: Settings, journal: _Journal, at: datetime) -> None:
         )
 
 
+def _checks(settings: Settings, journal: _Journal) -> None:
+    """Also after a step that failed, for then somebody is to be told; that step stays the record's."""
+    record = journal.record
+    failed = record.status == "error"
+    try:
+        with journal.step("checks"):
+            if failed:
+                journal.note(step=record.step)
+            _write(settings, journal)  # the checks look at ops.runs
+            report = check.check(settings)
+            journal.note(alerts_open=report.open)
+            for sentence in (*report.undelivered, *report.notes):
+                journal.say(sentence, "warning")
+            journal.say(check_report.as_text(report))
+    except VendError as error:
+        if not failed:
+            journal.warn(f"The checks could not run: {error}")
+        return
+    raised = {status: [r.alert.name for r in report.results if r.status == status] for status in check.WORST}
+    if failed:
+        return
+    if raised["critical"]:
+        journal.note(status="error", error=f"Critical: {', '.join(raised['critical'])}. `vend check` says more.")
+    elif report.exit_code:
+        told = [f"{status}: {', '.join(names)}" for status, names in raised.items() if names and status != "ok"]
+        journal.warn("; ".join([*told, *report.undelivered]) + ".")
+
+
 class _Journal:
     """The record as it grows, and a line for each step."""
 
@@ -200,6 +230,10 @@ def _close(settings: Settings, journal: _Journal) -> None:
     if record.status == "running":
         journal.note(status="warning" if journal.warnings else "success", error=" ".join(journal.warnings) or None)
     journal.note(finished_at=max(loader.utc_now(), record.started_at))
+    _write(settings, journal)
+
+
+def _write(settings: Settings, journal: _Journal) -> None:
     values = asdict(journal.record)
     del values["started_at"]
     with ops.opened(settings) as execute:
@@ -235,6 +269,7 @@ def as_text(record: Record) -> str:
         ("failed", record.tests_failed),
         ("figures compared hot and cold", record.figures_compared),
         ("differ", record.figures_differing),
+        ("alerts open", record.alerts_open),
     ]
     told = ", ".join(f"{number:,} {name}" for name, number in parts if number is not None)
     lines = [f"Run {record.run_id}: {record.status} in {seconds:.0f} s, as of {record.as_of or '–'} UTC. {told}."]
