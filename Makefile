@@ -46,9 +46,10 @@ lint: setup snowflake-check catalog-check ## ruff, mypy, sqlfluff, the Snowflake
 snowflake-check: setup ## compile every cold model for Snowflake, trace its columns and check it; needs no account
 	.venv/bin/python tools/snowflake_check.py
 
-bench: setup .venv-bench/.ready ## time sync and hot side against others; rewrites docs/benchmarks.md (BENCH= and BENCH_HOT="--payments 10000000 --factor")
+bench: setup .venv-bench/.ready ## time sync, hot and cold side; rewrites docs/benchmarks.md (BENCH=, BENCH_HOT="--payments 10000000 --factor", BENCH_COLD="--payments 10000000")
 	.venv/bin/python tools/bench/sync.py $(BENCH)
 	.venv/bin/python tools/bench/hot.py $(BENCH_HOT)
+	.venv/bin/python tools/bench/cold.py $(BENCH_COLD)
 
 .venv-bench/.ready: tools/bench/requirements.txt
 	@"$(PYTHON)" -m venv .venv-bench

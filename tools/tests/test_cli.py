@@ -251,3 +251,47 @@ def test_a_command_without_a_checkout(tmp_path: Path) -> None:
         check=False,
     )
     assert_sentence(finished, 1, "dbt_project.yml")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "parts"),
+    [
+        (("no-such-alert",), {}, ("no-such-alert", "etl-sync-delayed")),
+        (("--no-such-option",), {}, ("no-such-option",)),
+        (("--format", "xml"), {}, ("xml",)),
+        ((), {"VEND_WAREHOUSE": "oracle"}, ("oracle",)),
+        ((), {"VEND_ALERT_WEBHOOK": f"hooks.example/{SECRET}"}, ("VEND_ALERT_WEBHOOK",)),
+        ((), {"VEND_SMTP_URL": f"smtp://u:{SECRET}@mail.example"}, ("VEND_ALERT_FROM",)),
+        ((), {"VEND_HOME": "/proc/none"}, ("VEND_HOME",)),
+    ],
+)
+def test_check_in_wrong_usage_exits_3(
+    vend: Run, arguments: tuple[str, ...], environment: dict[str, str], parts: tuple[str, ...]
+) -> None:
+    """1 and 2 would say that something was checked."""
+    finished = vend("check", *arguments, **environment)
+    assert (finished.returncode, finished.stdout) == (3, "")
+    assert "Traceback" not in finished.stderr
+    assert SECRET not in finished.stderr
+    for part in parts:
+        assert part in finished.stderr
+
+
+def test_check_with_nothing_there_is_unknown_and_shows_no_secret(vend: Run, tmp_path: Path) -> None:
+    secrets = {
+        "VEND_ALERT_WEBHOOK": f"http://127.0.0.1:9/{SECRET}",
+        "VEND_SMTP_URL": f"smtp://boss:{SECRET}@127.0.0.1:9",
+        "VEND_ALERT_FROM": "vend@vend.example",
+        "VEND_POSTGRES_DSN": f"postgresql://boss:{SECRET}@127.0.0.1:9/vend",
+    }
+    finished = vend("check", "--format", "json", **secrets)
+    report = json.loads(finished.stdout)
+    assert (finished.returncode, report["exit_code"], report["status"]) == (3, 3, "unknown")
+    assert any(line.startswith("Webhook: ") for line in report["undelivered"])
+    assert any(line.startswith("data-team@vend.com: ") for line in report["undelivered"])
+    shown = vend("check", "disk-nearly-full", "etl-sync-delayed", **secrets)
+    assert "There is no warehouse at" in shown.stdout
+    kept = "".join(path.read_text() for path in (tmp_path / "home").glob("alerts*"))
+    for text in (finished.stdout, finished.stderr, shown.stdout, shown.stderr, kept):
+        assert SECRET not in text
+        assert "Traceback" not in text

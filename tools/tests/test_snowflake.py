@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from pyarrow import parquet
 from sqlfluff.api.simple import APIParsingError
 
 import sqlfluff
-from vend import contract, status, warehouse
+from vend import alerts, check, contract, status, warehouse
 from vend.cli import main
 from vend.contract import Column, Table
 from vend.errors import UsageError, VendError
@@ -710,6 +710,32 @@ def test_reconcile_repair_and_drift(settings: Settings, database: str) -> None:
         assert query(settings, "select distinct tier from raw.users") == [("gold",)]
         assert query(settings, "select max(amount) from raw.payments") == [(Decimal("123456789012.34"),)]
         assert reconcile(settings, database).ok
+
+
+def test_alerts_are_remembered(settings: Settings) -> None:
+    alert = alerts.Alert(
+        name="Too Many",
+        description="There are too many.",
+        comparison=">",
+        threshold=Decimal(2),
+        severity="critical",
+        runbook="docs/runbook.md#too-many",
+        sql="select 'all', :number + datediff('minute', cast(:now as datetime), cast(:now as datetime)), 'now'",
+        values={"number": 3},
+    )
+    now = datetime(2026, 11, 24, 12, 0, 0, 123456)
+    for number, minutes in ((3, 0), (5, 1), (1, 2)):
+        report = check.check(
+            settings, listed=[replace(alert, values={"number": number})], now=now + timedelta(minutes=minutes)
+        )
+        assert report.open == int(number > 2)
+        assert not any("ops.alerts" in note for note in report.notes)
+        kept = query(settings, "select alert, subject, status, seen_at, checked_at, value from ops.alerts")
+        status = "open" if number > 2 else "closed"
+        value = 3.0 if number == 3 else 5.0  # the last one beyond
+        assert kept == [("Too Many", "all", status, now, now + timedelta(minutes=minutes), value)]
+    (settings.home / "alerts.json").unlink()
+    assert check.check(settings, listed=[alert], now=now + timedelta(minutes=3)).open == 1
 
 
 def assert_equal(settings: Settings, source: psycopg.Connection[Any]) -> None:

@@ -62,12 +62,41 @@ class Group(click.Group):
         except Exception as error:
             if os.environ.get("VEND_DEBUG"):
                 raise
-            click.echo(
-                f"Error: something unforeseen happened ({type(error).__name__}). "
-                "Set VEND_DEBUG=1 and run the command again to see where, and report it.",
-                err=True,
-            )
+            click.echo(f"Error: {_unforeseen(error)}", err=True)
             ctx.exit(1)
+
+
+class Monitor(click.Command):
+    """A command that monitoring calls: whatever keeps it from its answer is exit code 3, unknown; never 1 or 2."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        try:
+            return super().make_context(*args, **kwargs)
+        except click.UsageError as error:
+            error.show()
+            sys.exit(3)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except VendError as error:
+            error.exit_code = 3
+            raise
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except Exception as error:
+            if os.environ.get("VEND_DEBUG"):
+                raise
+            unforeseen = VendError(_unforeseen(error))
+            unforeseen.exit_code = 3
+            raise unforeseen from None
+
+
+def _unforeseen(error: Exception) -> str:
+    return (
+        f"something unforeseen happened ({type(error).__name__}). "
+        "Set VEND_DEBUG=1 and run the command again to see where, and report it."
+    )
 
 
 as_of_option = click.option(
@@ -335,12 +364,53 @@ def summary_line(outcome: Outcome) -> str:
     tests = ("test", "unit_test")
     built = outcome.count("success", kinds=("model", "seed", "snapshot"))
     passed, warned = outcome.count("pass", kinds=tests), outcome.count("warn", kinds=tests)
-    failed, skipped = len(outcome.failures), outcome.count("skipped")
+    failed, skipped = outcome.count("error", "fail"), outcome.count("skipped")
     line = f"{outcome.side}: {built} relations built, {passed} tests passed"
     line += f", {warned} warned" if warned else ""
     line += f", {failed} failed" if failed else ""
     line += f", {skipped} skipped" if skipped else ""
     return "\n".join([f"{line} in {outcome.seconds:.0f} s", *(f"  {f}" for f in outcome.failures)])
+
+
+@main.command()
+@as_of_option
+@click.option("--sync/--no-sync", default=True, help="Without: another loader fills RAW.", show_default=True)
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def run(as_of: datetime | None, sync: bool, form: str) -> None:
+    """What cron calls: sync, freshness, build cold, compare with hot, check.
+
+    Stops where going on would publish wrong figures: the reports of the run before stand, and the checks tell who is on
+    call. Leaves a row in ops.runs. Exit code 0: done, perhaps with warnings; 1: stopped, or a critical alert.
+    """
+    from vend import run as runner
+
+    settings = load()
+    with _json_of_errors(form):
+        record = runner.run(settings, sync=sync, as_of=as_of)
+    click.echo(runner.as_json(record) if form == "json" else runner.as_text(record))
+    if not record.ok:
+        sys.exit(1)
+
+
+@main.command(cls=Monitor)
+@click.argument("names", nargs=-1, metavar="[ALERT]...")
+@click.option("--dry-run", is_flag=True, help="Send nothing and keep nothing.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def check(names: tuple[str, ...], dry_run: bool, form: str) -> None:
+    """Evaluate the alerts of alerts.yml, or those named.
+
+    Tells those who are to know: once when an alert opens, again each day, once when it is over. Exit code 0: all is
+    well; 1: warning; 2: critical; 3: unknown, for a check could not run or a message was not accepted.
+    """
+    from vend import check as checking
+    from vend import check_report
+
+    with _json_of_errors(form):
+        report = checking.check(load(), names, dry_run=dry_run)
+    for sentence in (*report.undelivered, *report.notes):
+        click.echo(sentence, err=True)
+    click.echo(check_report.as_json(report) if form == "json" else check_report.as_text(report))
+    sys.exit(report.exit_code)
 
 
 @main.command()

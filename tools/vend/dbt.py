@@ -107,24 +107,57 @@ def build(
 
     Raises VendError if dbt cannot be started at all; a failed model or test is in the Outcome.
     """
+    command = _command(settings, side, "build")
+    if not any(a in ("--select", "-s", "--selector", "--models", "-m") for a in arguments):
+        command += ["--selector", side]
+    arguments, variables = _variables(arguments, as_of)
+    if variables:
+        command += ["--vars", json.dumps(variables, default=str)]
+    return _outcome([*command, *arguments], settings, side, dsn, progress)
+
+
+def retry(settings: Settings, side: str, *, progress: Progress | None = None) -> Outcome:
+    """`dbt retry`: what failed or was skipped in the last build of the side, with the arguments it had."""
+    return _outcome(_command(settings, side, "retry"), settings, side, None, progress)
+
+
+def freshness(settings: Settings) -> dict[str, str]:
+    """pass, warn or error by table of RAW: how long ago it was loaded, as `dbt source freshness` sees it.
+
+    Raises VendError where it cannot be told.
+    """
+    command = _command(settings, "cold", "source")
+    command[2:2] = ["freshness"]
+    found = target_path(settings, "cold") / "sources.json"
+    found.unlink(missing_ok=True)
+    _run(command, settings, {**os.environ, **environment(settings, None)}, "cold", lambda task, done, total=None: None)
+    log = settings.home / "logs" / "cold" / "dbt.log"
+    if not found.exists():
+        raise VendError(f"The freshness of RAW cannot be told: {_last_error(log)} The whole story is in {log}.")
+    results = json.loads(found.read_text())["results"]
+    if failed := [node for node in results if node["status"] == "runtime error"]:
+        raise VendError(f"The freshness of RAW cannot be told: {' '.join(str(failed[0].get('error')).split())[:300]}")
+    return {node["unique_id"].rpartition(".")[2]: node["status"] for node in results}
+
+
+def _command(settings: Settings, side: str, verb: str) -> list[str]:
+    """dbt and what every command of it is given here; a profile is made where there is none."""
     packages.ensure(settings)
     settings.make_home()
     profile = settings.project / "profiles.yml"
     if not profile.exists() and not profile.is_symlink() and not (Path.home() / ".dbt/profiles.yml").exists():
         profile.symlink_to("profiles.yml.example")
-    command = [str(Path(sys.executable).with_name("dbt")), "build", "--project-dir", str(settings.project)]
+    command = [str(Path(sys.executable).with_name("dbt")), verb, "--project-dir", str(settings.project)]
     command += ["--target", target(settings, side), "--target-path", str(target_path(settings, side))]
     command += ["--log-path", str(settings.home / "logs" / side)]
-    if not any(a in ("--select", "-s", "--selector", "--models", "-m") for a in arguments):
-        command += ["--selector", side]
-    if not sys.stderr.isatty():
-        command += ["--no-use-colors"]
-    arguments, variables = _variables(arguments, as_of)
-    if variables:
-        command += ["--vars", json.dumps(variables, default=str)]
+    return command if sys.stderr.isatty() else [*command, "--no-use-colors"]
+
+
+def _outcome(command: list[str], settings: Settings, side: str, dsn: str | None, progress: Progress | None) -> Outcome:
     results = target_path(settings, side) / "run_results.json"
-    results.unlink(missing_ok=True)
-    exit_code = _run([*command, *arguments], settings, {**os.environ, **environment(settings, dsn)}, side, progress)
+    if command[1] != "retry":  # which begins with them
+        results.unlink(missing_ok=True)
+    exit_code = _run(command, settings, {**os.environ, **environment(settings, dsn)}, side, progress)
     return read_results(side, exit_code, results, settings.home / "logs" / side / "dbt.log")
 
 

@@ -10,6 +10,10 @@ class VendError(Exception):
     exit_code = 1
 
 
+class InUseError(VendError):
+    """Another process holds the DuckDB file; it may be free in a moment."""
+
+
 class UsageError(VendError):
     """The command line or the environment is wrong: exit 2."""
 

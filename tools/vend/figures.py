@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from vend.errors import UsageError, VendError
+from vend.errors import VendError
 from vend.settings import Settings
+
+Ask = Callable[..., list[tuple[Any, ...]]]
+"""Called with a query and the values for its question marks; gives its rows, or raises VendError."""
 
 
 @contextmanager
@@ -26,20 +29,46 @@ def exclusively(settings: Settings) -> Iterator[None]:
         yield
 
 
-def query(settings: Settings, statement: str) -> list[tuple[Any, ...]]:
-    """The rows of a query on the warehouse, read-only. Raises VendError, in a sentence."""
-    if settings.warehouse != "duckdb":
-        raise UsageError(f"VEND_WAREHOUSE={settings.warehouse} cannot be read from here yet; use duckdb.")
+def query(settings: Settings, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    """The rows of a query on the warehouse, read-only on DuckDB. values: for its question marks.
+
+    Raises VendError, in a sentence.
+    """
+    with opened(settings) as ask:
+        return ask(statement, values)
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Ask]:
+    """The warehouse for several queries over one connection, each as `query` has it."""
+    if settings.warehouse == "snowflake":
+        from vend.warehouse import snowflake_session as sessions
+
+        session = sessions.Session(settings)
+
+        def remote(statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+            with sessions.explained(session):
+                return session.text(statement, list(values))
+
+        try:
+            yield remote
+        finally:
+            session.close()
+        return
     import duckdb
 
     from vend.warehouse.duckdb import explained
 
     _loaded(settings)
-    with (
-        explained(settings.duckdb_path),
-        duckdb.connect(settings.duckdb_path, read_only=True) as connection,
-    ):
-        return connection.execute(statement).fetchall()
+    with explained(settings.duckdb_path):
+        connection = duckdb.connect(settings.duckdb_path, read_only=True)
+
+    def local(statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with explained(settings.duckdb_path):
+            return connection.execute(statement, list(values)).fetchall()
+
+    with connection:
+        yield local
 
 
 def layers(settings: Settings, schemas: tuple[str, ...]) -> list[tuple[str, int, int]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from vend.errors import UsageError, VendError
 
 WAREHOUSES = ("duckdb", "snowflake")
+ALERTING = ("VEND_ALERT_WEBHOOK", "VEND_ALERT_WEBHOOK_FORMAT", "VEND_SMTP_URL", "VEND_ALERT_FROM")
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Settings:
 
     project: folder with dbt_project.yml. home: state folder. postgres_dsn: the hot side, None for the
     embedded server. source_dsn: what sync reads, None for the same database as the hot side. snowflake: the
-    SNOWFLAKE_* variables that are set, a password perhaps among them.
+    SNOWFLAKE_* variables that are set, a password perhaps among them. alerting: likewise those of `vend check`.
     """
 
     project: Path
@@ -28,6 +29,7 @@ class Settings:
     warehouse: str
     duckdb_path: Path
     snowflake: Mapping[str, str] = field(default_factory=dict, repr=False)
+    alerting: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def make_home(self) -> Path:
         """The state folder, created if need be. Raises VendError where it cannot be written."""
@@ -64,6 +66,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         warehouse=warehouse,
         duckdb_path=_path(environ.get("VEND_DUCKDB_PATH"), home / "vend_analytics.duckdb"),
         snowflake={name: value for name, value in environ.items() if name.startswith("SNOWFLAKE_") and value},
+        alerting={name: environ[name] for name in ALERTING if environ.get(name)},
     )
 
 

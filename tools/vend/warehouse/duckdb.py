@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vend.contract import DELETED, SYNCED, Column, Table, joined, known, normal
-from vend.errors import VendError
+from vend.errors import InUseError, VendError
 from vend.extract import Batch
 from vend.warehouse import Entry, Mismatch
 
@@ -110,7 +110,8 @@ def explained(path: Path) -> Iterator[None]:
     try:
         yield
     except (duckdb.Error, OSError) as error:
-        raise VendError(sentence(error, path)) from None
+        kind = InUseError if "Could not set lock" in str(error) else VendError
+        raise kind(sentence(error, path)) from None
 
 
 def sentence(error: Exception, path: Path) -> str:

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vend import ops
 from vend.errors import UsageError, VendError
 from vend.settings import Settings
 
@@ -149,17 +150,18 @@ class Session:
         text = statement(name, **identifiers)
         bound: list[Any] = []
         if values is not None:
+            text, bound = ops.bound(text, values)
+        return self._sent(text, bound, SLOW_SECONDS if name in SLOW else QUICK_SECONDS)
 
-            def mark(match: re.Match[str]) -> str:
-                bound.append(values[match[1]])
-                return "?"
+    def text(self, statement: str, values: list[Any]) -> list[tuple[Any, ...]]:
+        """The rows of a statement of another place. values: for its question marks."""
+        return list(self._sent(statement, values, QUICK_SECONDS).fetchall())
 
-            text = re.sub(r"(?<!:):([a-z_]+)", mark, text)
+    def _sent(self, text: str, values: list[Any], seconds: int) -> Any:
         if self._connection is None:
             self.connect()
         assert self._connection is not None
-        seconds = SLOW_SECONDS if name in SLOW else QUICK_SECONDS
-        return self._connection.cursor().execute(text, bound or None, timeout=seconds)
+        return self._connection.cursor().execute(text, values or None, timeout=seconds)
 
     def _refused(self, error: Exception) -> str:
         user, account = self._arguments["user"], self._arguments["account"]

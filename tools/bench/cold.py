@@ -1,0 +1,198 @@
+"""`make bench`, the cold side: a full build, one after 0.1 % has changed, the reports' answers; to docs/benchmarks.md.
+
+On a server and a DuckDB file of its own with made-up business. Database time is dbt's own per node, models apart from
+tests. Answers are those of a reader's connection to the finished file, each garage another one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import random
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+import duckdb
+import psycopg
+
+PROJECT = Path(__file__).resolve().parents[2]
+REPORT = PROJECT / "docs" / "benchmarks.md"
+BEGIN, END = "<!-- cold: begin -->", "<!-- cold: end -->"
+SLOWEST = 12
+TESTS = ("test", "unit_test")
+
+# What the architecture's catalog asks of each report: a garage admin of one garage, Vend's leadership of all.
+QUESTIONS = {
+    "rpt_garage_monthly_pl, a garage's months": "from reports.rpt_garage_monthly_pl where garage_id = ? order by month",
+    "rpt_garage_monthly_pl, the year before beside it": "select month, total_revenue, lag(total_revenue, 12) over"
+    " (order by month) from reports.rpt_garage_monthly_pl where garage_id = ? order by month",
+    "rpt_garage_monthly_pl, the ten best of a month": "from reports.rpt_garage_monthly_pl where month ="
+    " (select max(month) from reports.rpt_garage_monthly_pl) order by total_revenue desc limit 10",
+    "rpt_executive_dashboard, all months": "from reports.rpt_executive_dashboard order by month",
+    "rpt_cohort_retention, a garage": "from reports.rpt_cohort_retention where garage_id = ? order by all",
+    "rpt_occupancy_analytics, a garage": "from reports.rpt_occupancy_analytics where garage_id = ? order by all",
+    "rpt_pass_performance, a garage": "from reports.rpt_pass_performance where garage_id = ? order by all",
+}
+
+
+@dataclass(frozen=True)
+class Build:
+    """Seconds: of the process on the clock, and of the database by node, models and the like apart from tests."""
+
+    clock: float
+    models: dict[str, float]
+    tests: float
+
+
+def vend(home: Path, *arguments: str) -> float:
+    environ = {**os.environ, "VEND_HOME": str(home)}
+    for name in ("VEND_POSTGRES_DSN", "VEND_SOURCE_DSN", "VEND_DUCKDB_PATH"):
+        environ.pop(name, None)
+    command = [str(PROJECT / ".venv" / "bin" / "vend"), *arguments]
+    begun = time.monotonic()
+    done = subprocess.run(command, env=environ, capture_output=True, text=True)
+    seconds = time.monotonic() - begun
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    print(f"  vend {' '.join(arguments)}: {seconds:.1f} s", file=sys.stderr)
+    return seconds
+
+
+def build(home: Path, *arguments: str) -> Build:
+    clock = vend(home, "build", "cold", *arguments)
+    models: dict[str, float] = {}
+    tests = 0.0
+    for node in json.loads((home / "target" / "cold" / "run_results.json").read_text())["results"]:
+        kind, _, name = node["unique_id"].split(".", 2)
+        if kind in TESTS:
+            tests += node["execution_time"]
+        else:
+            models[name] = node["execution_time"]
+    return Build(clock, models, tests)
+
+
+def dsn(home: Path) -> str:
+    environ = {**os.environ, "VEND_HOME": str(home)}
+    environ.pop("VEND_POSTGRES_DSN", None)
+    told = subprocess.run(
+        [str(PROJECT / ".venv" / "bin" / "vend"), "env"], env=environ, check=True, capture_output=True, text=True
+    ).stdout
+    return next(line for line in told.splitlines() if "VEND_POSTGRES_DSN" in line).split("=", 1)[1].strip("'")
+
+
+def change(address: str, share: float) -> int:
+    """Refund, correct and add payments of the last weeks and of long ago, as a day's business and its late news do."""
+    with psycopg.connect(address) as connection:
+        return connection.execute(
+            "update payments set amount = amount + 0.01, net_amount = net_amount + 0.01,"
+            " updated_at = now() at time zone 'UTC' where random() < %s",
+            [share],
+        ).rowcount
+
+
+def answers(file: Path, rounds: int) -> list[str]:
+    lines = ["| question | rows | p50 ms | p95 ms |", "|---|---:|---:|---:|"]
+    every: list[float] = []
+    with duckdb.connect(file, read_only=True) as warehouse:
+        garages = [row[0] for row in warehouse.execute("select garage_id from marts.dim_garages").fetchall()]
+        dice = random.Random(1)  # noqa: S311, for a benchmark
+        for question, query in QUESTIONS.items():
+            taken, rows = [], 0
+            for _ in range(rounds):
+                values = [dice.choice(garages)] * query.count("?")
+                begun = time.perf_counter()
+                rows = max(rows, len(warehouse.execute(query, values).fetchall()))
+                taken.append((time.perf_counter() - begun) * 1000)
+            every += taken
+            lines.append(f"| {question} | {rows:,} | {median(taken):.1f} | {quantiles(taken, n=20)[-1]:.1f} |")
+    p95 = quantiles(every, n=20)[-1]
+    met = "met" if p95 < 100 else "NOT met"
+    return [*lines, "", f"- all of them: p50 {median(every):.1f} ms, **p95 {p95:.1f} ms**; target < 100 ms: {met}"]
+
+
+def bench(options: argparse.Namespace) -> list[str]:
+    home = PROJECT / ".vend" / "bench-cold"
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
+    home.chmod(0o755)
+    try:
+        vend(home, "source", "init")
+        vend(
+            home,
+            *("source", "seed", "--garages", str(options.garages), "--months", "36"),
+            *("--payments", str(options.payments), "--as-of", "2026-11-01"),
+        )
+        vend(home, "sync")
+        full = build(home)
+        with_nothing = build(home)
+        changed = change(dsn(home), 0.001)
+        vend(home, "sync")
+        part = build(home)
+        questions = answers(home / "vend_analytics.duckdb", options.rounds)
+    finally:
+        vend(home, "down")
+        shutil.rmtree(home, ignore_errors=True)
+    return [*_builds(full, with_nothing, part, changed, options.payments), "", *questions, ""]
+
+
+def _builds(full: Build, quiet: Build, part: Build, changed: int, payments: int) -> list[str]:
+    def total(one: Build) -> float:
+        return sum(one.models.values())
+
+    ratio = total(part) / total(full)
+    met = "met" if ratio < 0.2 else "NOT met"
+    slowest = sorted(full.models, key=lambda name: -max(full.models[name], part.models.get(name, 0)))[:SLOWEST]
+    rows: list[tuple[str, Any, Any, Any]] = [
+        (name, full.models[name], quiet.models.get(name, 0), part.models.get(name, 0)) for name in slowest
+    ]
+    others = [name for name in full.models if name not in slowest]
+    rows.append((f"{len(others)} others", *(sum(one.models.get(n, 0) for n in others) for one in (full, quiet, part))))
+    rows.append(("**models, seeds, snapshots**", total(full), total(quiet), total(part)))
+    rows.append(("tests", full.tests, quiet.tests, part.tests))
+    rows.append(("the process on the clock", full.clock, quiet.clock, part.clock))
+    return [
+        f"### {payments:,} payments: everything, nothing changed, {changed:,} of them changed",
+        "",
+        "| seconds of the database | full | quiet | 0.1 % |",
+        "|---|---:|---:|---:|",
+        *(f"| {name} | {a:.2f} | {b:.2f} | {c:.2f} |" for name, a, b, c in rows),
+        "",
+        f"- 0.1 % ÷ full, database time of the models: **{ratio:.2f}**; target < 0.2: {met}",
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--payments", type=int, default=1_000_000)
+    parser.add_argument("--garages", type=int, default=300)
+    parser.add_argument("--rounds", type=int, default=200, help="how often each question is asked")
+    parser.add_argument("--dry-run", action="store_true", help="print the results, leave docs/benchmarks.md alone")
+    options = parser.parse_args()
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    started, load = datetime.now(UTC), os.getloadavg()[0]
+    lines = [
+        f"{started:%Y-%m-%d}, `make bench`: {options.payments:,} payments. {os.cpu_count()} cores, {memory:.0f} GiB, "
+        f"{platform.machine()}, Python {platform.python_version()}, DuckDB {duckdb.__version__}; "
+        f"load {load:.1f} at the start.",
+        "",
+        *bench(options),
+    ]
+    text = "\n".join(lines)
+    print(text)
+    if not options.dry_run:
+        head, _, rest = REPORT.read_text().partition(BEGIN)
+        _, _, tail = rest.partition(END)
+        REPORT.write_text(f"{head}{BEGIN}\n{text}\n{END}{tail}")
+
+
+if __name__ == "__main__":
+    main()

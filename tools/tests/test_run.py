@@ -1,0 +1,283 @@
+"""`vend run`: what it leaves behind when all goes well, and what it does not touch when something is wrong."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import psycopg
+import pytest
+from alert_servers import webhook
+from conftest import PROJECT, settings_in
+
+from vend import alerts, check, cli, consistency, dbt, refresh, run, source
+from vend.errors import VendError
+from vend.settings import Settings
+
+AS_OF = datetime(2026, 11, 20)
+# One report and all it stands on; the whole is built in other tests.
+PART = ("--select", "+rpt_garage_monthly_pl", "fact_subscriptions", "--indirect-selection", "cautious")
+
+
+@dataclass(frozen=True)
+class Business:
+    settings: Settings
+    dsn: str
+    connection: psycopg.Connection[Any]
+
+    def run(self, **options: Any) -> run.Record:
+        return run.run(self.settings, **options)
+
+    def cold(self, statement: str) -> list[tuple[Any, ...]]:
+        with duckdb.connect(self.settings.duckdb_path) as warehouse:
+            return warehouse.execute(statement).fetchall()
+
+    def compared(self) -> consistency.Result:
+        (at,) = self.cold("select max(as_of) from ops.runs where status in ('success', 'warning')")[0]
+        return consistency.compare(self.settings, self.dsn, self.dsn, at)
+
+    def reports(self) -> list[tuple[Any, ...]]:
+        return self.cold("from reports.rpt_garage_monthly_pl order by all")
+
+
+@pytest.fixture(scope="module")
+def business(make_database: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Business]:
+    dsn = make_database()
+    settings = settings_in(tmp_path_factory.mktemp("run") / "home", postgres_dsn=dsn)
+    source.init(dsn)
+    source.seed(dsn, garages=8, months=6, payments=600, as_of=datetime.now() - timedelta(days=1))
+    assert dbt.build(settings, "hot", dsn=dsn, arguments=("--exclude-resource-type", "test", "unit_test")).ok
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        psycopg.connect(dsn, autocommit=True) as connection,
+    ):
+        patch.setattr(run, "build_side", partial(_part, cli.build_side))
+        yield Business(settings, dsn, connection)
+
+
+def _part(whole: Callable[..., dbt.Outcome], settings: Settings, side: str, at: datetime, **more: Any) -> dbt.Outcome:
+    return whole(settings, side, at, PART, **more)
+
+
+@pytest.fixture(scope="module")
+def first(business: Business) -> run.Record:
+    return business.run()
+
+
+def test_a_run_leaves_a_row_and_the_nodes(business: Business, first: run.Record) -> None:
+    assert first.ok, first.error
+    kept = business.cold(
+        f"select status, step, as_of, rows_loaded, tests_failed, error from ops.runs where run_id = '{first.run_id}'"
+    )
+    assert kept == [(first.status, "checks", first.as_of, first.rows_loaded, 0, first.error)]
+    ledger = business.cold("select distinct run_id, started_at from ops.sync_runs")
+    assert ledger == [(first.sync_run_id, first.as_of)]
+    ((command, status, built, passed, as_of),) = business.cold(
+        "select command, status, built, tests_passed, as_of from ops.dbt_runs"
+    )
+    assert (command, status, built, passed) == ("build", "success", first.relations_built, first.tests_passed)
+    assert datetime.fromisoformat(as_of) == first.as_of
+    nodes = business.cold("select resource_type, status, count(*), count(started_at) from ops.dbt_nodes group by all")
+    assert sum(n for kind, state, n, _ in nodes if state == "pass") == passed
+    assert sum(n for kind, state, n, _ in nodes if state == "success") == built
+    told = json.loads(run.as_json(first))
+    assert (told["ok"], told["run_id"]) == (True, first.run_id)
+
+
+def test_hot_and_cold_are_compared(business: Business, first: run.Record) -> None:
+    assert first.figures_differing == 0
+    garages, days = business.connection.execute(
+        "select count(distinct garage_id), count(distinct payment_date) from hot.mv_daily_revenue"
+    ).fetchone() or (0, 0)
+    paid = business.cold("select count(*) from marts.fact_payments where payment_date_day > current_date - 80")[0][0]
+    assert paid > 20
+    assert first.figures_compared is not None
+    assert first.figures_compared > garages * (days - 5) * 5
+
+
+def test_a_difference_is_named_and_what_moves_is_left_out(business: Business, first: run.Record) -> None:
+    payment, garage, day, gross = business.cold(
+        "select payment_id, garage_id, payment_date_day, gross_amount from marts.fact_payments"
+        " where payment_date_day between current_date - 40 and current_date - 10 limit 1"
+    )[0]
+    before = business.compared()
+    assert (before.differences, before.skipped) == ((), None)
+    business.cold(
+        f"update marts.fact_payment_attempts set gross_amount = gross_amount + 0.01 where payment_id = '{payment}'"
+    )
+    (found,) = business.compared().differences
+    assert (found.figure, found.garage_id, found.day) == ("gross_revenue", garage, day)
+    assert found.cold - found.hot == Decimal("0.01")
+    # The same payment is written in the source: now nobody can say which is right until the next sync.
+    business.connection.execute("update payments set amount = amount + 7 where id = %s", [payment])
+    moved = business.compared()
+    assert moved.differences == ()
+    assert moved.moving > before.moving
+    # Dated to another day and another garage: the place it came from is left out as well.
+    business.connection.execute(
+        "update payments set payment_date = payment_date - interval '20 days', amount = %s,"
+        " garage_id = (select id from garages where id <> %s limit 1) where id = %s",
+        [gross, garage, payment],
+    )
+    assert business.compared().differences == ()
+
+
+def test_a_failed_test_keeps_the_reports(business: Business, first: run.Record) -> None:
+    business.run()  # what the test before did is loaded
+    before = business.reports()
+    payments = business.connection.execute(
+        "update payments set currency = 'cad' where id in (select id from payments order by id limit 3) returning id"
+    ).fetchall()
+    with webhook() as hook:
+        stopped = run.run(replace(business.settings, alerting={"VEND_ALERT_WEBHOOK": hook.url}))
+    assert (stopped.status, stopped.step) == ("error", "build")
+    assert stopped.tests_failed
+    events = [event for body in hook.bodies for event in body["events"]]
+    assert {"Run Failed", "Build or Test Failed"} <= {event["alert"] for event in events if event["event"] == "opened"}
+    assert stopped.alerts_open == business.cold("select count(*) from ops.alerts where status = 'open'")[0][0]
+    assert payments
+    assert not any(str(i) in json.dumps(events) for (i,) in payments)
+    assert "as they were before" in (stopped.error or "")
+    assert business.reports() == before
+    failed = business.cold("select name from ops.dbt_nodes where status = 'fail'")
+    assert failed
+    assert {name for (name,) in failed} <= {event["subject"] for event in events}
+    business.connection.execute("update payments set currency = 'usd' where id = any(%s)", [[i for (i,) in payments]])
+
+
+def test_a_table_that_cannot_be_loaded_stops_it_before_the_build(business: Business, first: run.Record) -> None:
+    builds = business.cold("select count(*) from ops.dbt_runs")
+    business.connection.execute("alter table garages rename column capacity to spaces")
+    try:
+        stopped = business.run()
+    finally:
+        business.connection.execute("alter table garages rename column spaces to capacity")
+    assert (stopped.status, stopped.step) == ("error", "sync")
+    assert "garages" in (stopped.error or "")
+    assert business.cold("select count(*) from ops.dbt_runs") == builds
+
+
+@pytest.mark.parametrize(("hours", "ends"), [(25, ("error", "freshness"))])
+def test_old_rows_are_no_ground_to_build_on(
+    business: Business, first: run.Record, hours: int, ends: tuple[str, str]
+) -> None:
+    age = f"update ops.sync_runs set started_at = started_at {{}} interval {hours} hour where table_name = 'payments'"
+    business.cold(age.format("-"))
+    try:
+        stopped = business.run(sync=False)
+    finally:
+        business.cold(age.format("+"))
+    assert (stopped.status, stopped.step) == ends
+    assert "payments" in (stopped.error or "")
+
+
+def on_hot(business: Business, builtin: str) -> dict[str, Decimal | None]:
+    (alert,) = (alert for alert in alerts.load(PROJECT / "alerts.yml") if alert.builtin == builtin)
+    (result,) = check.check(business.settings, listed=[alert], dry_run=True).results
+    assert result.error is None
+    return {row.subject: row.value for row in result.rows if row in result.beyond}
+
+
+def test_the_hot_side_is_checked(business: Business, first: run.Record) -> None:
+    refresh.refresh(business.dsn)
+    assert on_hot(business, "hot_age") == {}
+    assert on_hot(business, "hot_errors") == {}
+    older = "update hot.refresh_log set started_at = started_at {} interval '20 minutes' where relation = %s"
+    business.connection.execute(older.format("-").encode(), ["mv_daily_revenue"])
+    late = on_hot(business, "hot_age")
+    assert late.keys() == {"mv_daily_revenue"}
+    assert 20 <= (late["mv_daily_revenue"] or 0) < 22
+    business.connection.execute(older.format("+").encode(), ["mv_daily_revenue"])
+    (name, definition) = business.connection.execute(
+        "select indexrelid::regclass::text, pg_get_indexdef(indexrelid) from pg_index"
+        " where indrelid = 'hot.mv_current_occupancy'::regclass and indisunique"
+    ).fetchone() or ("", "")
+    business.connection.execute(f"drop index {name}".encode())  # without it a refresh fails
+    try:
+        for _ in range(2):
+            refresh.refresh(business.dsn)
+        assert on_hot(business, "hot_errors") == {"mv_current_occupancy": 2}
+    finally:
+        business.connection.execute(definition.encode())
+    refresh.refresh(business.dsn)
+    assert on_hot(business, "hot_errors") == {}
+
+
+def test_the_queries_of_the_runbook_run(business: Business, first: run.Record) -> None:
+    text = (PROJECT / "docs" / "runbook.md").read_text(encoding="utf-8")
+    found = [" ".join(each.split()).replace("'…'", "'2026-01-01'") for each in re.findall(r"`(select [^`]+)`", text)]
+    elsewhere = ("snowflake.", "cron.", "pg_stat_statements")
+    cold = [each for each in found if re.search(r"from (ops|marts)\.", each)]
+    hot = [each for each in found if each not in cold and not any(name in each for name in elsewhere)]
+    assert len(cold) >= 6
+    assert len(hot) >= 3
+    for query in cold:
+        business.cold(query)
+    for query in hot:
+        business.connection.execute(query.encode())
+
+
+def test_a_critical_alert_is_no_success(business: Business, first: run.Record, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = check.check
+    (stale,) = (alert for alert in alerts.load(PROJECT / "alerts.yml") if alert.builtin == "hot_age")
+    for severity, ends in (("critical", "error"), ("warning", "warning")):
+        alert = replace(stale, severity=severity, threshold=Decimal(-1))
+        monkeypatch.setattr(check, "check", partial(whole, listed=[alert]))
+        journal = run._Journal(replace(first, status="running"))
+        run._checks(business.settings, journal)
+        assert journal.record.alerts_open
+        assert ("Materialized View Stale" in (journal.record.error or "")) == (severity == "critical")
+        run._close(business.settings, journal)
+        assert journal.record.status == ends
+    monkeypatch.undo()
+    check.check(business.settings)
+    run._close(business.settings, run._Journal(first))
+
+
+def test_one_at_a_time(business: Business, first: run.Record) -> None:
+    with (business.settings.home / "run.lock").open("r+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(VendError, match="Another `vend run` is going on"):
+            business.run()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_run_that_is_ended(business: Business, first: run.Record, number: int) -> None:
+    environment = {**os.environ, "VEND_HOME": str(business.settings.home), "VEND_POSTGRES_DSN": business.dsn}
+    process = subprocess.Popen(
+        [str(Path(sys.executable).with_name("vend")), "run"], env=environment, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        assert "Traceback" not in line
+        if (told := json.loads(line) if line.startswith("{") else {}).get("step") == "freshness":
+            process.send_signal(number)
+            break
+    rest = process.stderr.read()
+    code = process.wait()
+    assert "Traceback" not in rest
+    runs = f"select status, step from ops.runs where run_id = '{told['run_id']}'"
+    if number == signal.SIGTERM:
+        assert code == 128 + signal.SIGTERM
+        assert business.cold(runs) == [("interrupted", "freshness")]
+        return
+    assert business.cold(runs) == [("running", "sync")]
+    business.connection.execute("alter table garages rename column capacity to spaces")
+    try:
+        business.run()  # fails at once, and tells of the other
+    finally:
+        business.connection.execute("alter table garages rename column spaces to capacity")
+    assert business.cold(runs) == [("interrupted", "sync")]

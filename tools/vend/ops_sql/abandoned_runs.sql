@@ -1,0 +1,6 @@
+-- The lock is ours, so whatever still says running has died.
+update ops.runs
+set
+    status = 'interrupted',
+    error = 'It ended without a word: killed, or the machine went down.'
+where status = 'running'

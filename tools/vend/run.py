@@ -1,0 +1,288 @@
+"""What cron calls: sync, freshness, build, comparison, checks, and a row in ops.runs that tells how it went."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Any
+
+from vend import check, check_report, consistency, dbt, ops
+from vend import sync as loader
+from vend.cli import build_side, hot_dsn, source_dsn, summary_line
+from vend.errors import VendError
+from vend.progress import progress, say
+from vend.settings import Settings
+
+STEPS = ("sync", "freshness", "build", "consistency", "checks")
+TESTS = ("test", "unit_test")
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Record:
+    """A row of ops.runs. Times are naive UTC. step: the last one begun. status: running, success, warning, error, or
+    interrupted."""
+
+    run_id: str
+    started_at: datetime
+    status: str = "running"
+    step: str = STEPS[0]
+    finished_at: datetime | None = None
+    as_of: datetime | None = None
+    sync_run_id: str | None = None
+    rows_loaded: int | None = None
+    relations_built: int | None = None
+    tests_passed: int | None = None
+    tests_warned: int | None = None
+    tests_failed: int | None = None
+    figures_compared: int | None = None
+    figures_differing: int | None = None
+    alerts_open: int | None = None
+    error: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.status in ("success", "warning")
+
+
+class Stop(VendError):  # noqa: N818, an end and no fault of the program
+    """Going on would publish figures that are wrong."""
+
+
+def run(settings: Settings, *, sync: bool = True, as_of: datetime | None = None) -> Record:
+    """All steps, up to the one that fails. sync: False where another loader fills RAW. as_of: see `vend build`; the
+    default is the moment of the sync, so that every model counts the same events, retried ones too.
+
+    The outcome is in the record, and in ops.runs, whatever it is. Raises VendError where another run is going on or
+    the warehouse cannot be written.
+    """
+    started = loader.utc_now()
+    record = Record(f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}", started)
+    with _locked(settings):
+        with ops.opened(settings) as execute:
+            execute("create_runs")
+            execute("abandoned_runs")
+            execute("insert_run", run_id=record.run_id, step=record.step, started_at=record.started_at)
+        journal = _Journal(record)
+        try:
+            try:
+                _go(settings, journal, sync, as_of)
+            except VendError as error:
+                journal.note(status="error", error=str(error))
+            _checks(settings, journal)
+        except BaseException as error:
+            journal.note(status="interrupted", error=f"Ended by {type(error).__name__}.")
+            with suppress(VendError):
+                _close(settings, journal)
+            raise
+        _close(settings, journal)
+    return journal.record
+
+
+def _go(settings: Settings, journal: _Journal, sync: bool, as_of: datetime | None) -> None:
+    if sync:
+        with journal.step("sync"):
+            loaded = loader.sync(settings, source_dsn(settings))
+            rows = sum(table.rows_extracted or 0 for table in loaded.tables)
+            journal.note(sync_run_id=loaded.run_id, rows_loaded=rows, as_of=loaded.started_at)
+            if not loaded.ok:
+                failed = [f"{table.table}: {table.error}" for table in loaded.tables if table.error]
+                raise Stop(
+                    f"Not every table was loaded, and reports of tables of different ages would not add up; those of "
+                    f"the last run stand. {' '.join(failed)}"
+                )
+    at = as_of or journal.record.as_of or journal.record.started_at
+    journal.note(as_of=at)
+    with journal.step("freshness"):
+        ages = dbt.freshness(settings)
+        if late := [table for table, status in ages.items() if status == "error"]:
+            raise Stop(f"RAW is too old to build on: {', '.join(late)}. See to the loader; the last reports stand.")
+        if late := [table for table, status in ages.items() if status == "warn"]:
+            journal.warn(f"RAW is late: {', '.join(late)}.")
+    with journal.step("build"):
+        _build(settings, journal, at)
+    with journal.step("consistency"):
+        _compare(settings, journal, at)
+
+
+def _build(settings: Settings, journal: _Journal, at: datetime) -> None:
+    with progress("steps") as update:
+        outcome = build_side(settings, "cold", at, progress=update)
+        if outcome.count("error"):
+            # A lost connection or a full warehouse may be over by now; a failed test fails again.
+            journal.say(f"{outcome.count('error')} nodes broke; dbt retry runs them and what hangs on them again")
+            outcome = _together(outcome, dbt.retry(settings, "cold", progress=update))
+    journal.note(
+        relations_built=outcome.count("success", kinds=("model", "seed", "snapshot")),
+        tests_passed=outcome.count("pass", kinds=TESTS),
+        tests_warned=outcome.count("warn", kinds=TESTS),
+        tests_failed=outcome.count("fail", "error", kinds=TESTS),
+    )
+    if not outcome.ok:
+        shown = replace(outcome, failures=outcome.failures[:SHOWN])
+        more = f"\n  and {len(outcome.failures) - SHOWN} more" if len(outcome.failures) > SHOWN else ""
+        raise Stop(
+            f"{summary_line(shown)}{more}\nWhat hangs on them was not built; those tables are as they were before."
+        )
+    if warned := outcome.count("warn", kinds=TESTS):
+        journal.say(f"{warned} tests warned; `vend status` and the log name them")
+
+
+def _together(first: dbt.Outcome, second: dbt.Outcome) -> dbt.Outcome:
+    """A build and its retry as one: the retry takes the place of what had failed or been skipped."""
+    kept = {key: n for key, n in first.nodes.items() if key[1] not in ("error", "fail", "skipped", "runtime error")}
+    nodes = second.nodes.copy()
+    nodes.update(kept)
+    return replace(second, seconds=first.seconds + second.seconds, nodes=nodes)
+
+
+def _compare(settings: Settings, journal: _Journal, at: datetime) -> None:
+    result = consistency.compare(settings, hot_dsn(settings), source_dsn(settings), at)
+    journal.note(figures_compared=result.compared, figures_differing=len(result.differences))
+    if result.skipped:
+        journal.say(result.skipped)
+    if result.differences:
+        first = result.differences[0]
+        where = f"garage {first.garage_id}{f' on {first.day}' if first.day else ''}"
+        journal.warn(
+            f"Hot and cold differ in {len(result.differences)} of {result.compared} figures, first: {first.figure} of "
+            f"{where} is {first.hot} hot and {first.cold} cold."
+        )
+
+
+def _checks(settings: Settings, journal: _Journal) -> None:
+    """Also after a step that failed, for then somebody is to be told; that step stays the record's."""
+    record = journal.record
+    failed = record.status == "error"
+    try:
+        with journal.step("checks"):
+            if failed:
+                journal.note(step=record.step)
+            _write(settings, journal)  # the checks look at ops.runs
+            report = check.check(settings)
+            journal.note(alerts_open=report.open)
+            for sentence in (*report.undelivered, *report.notes):
+                journal.say(sentence, "warning")
+            journal.say(check_report.as_text(report))
+    except VendError as error:
+        if not failed:
+            journal.warn(f"The checks could not run: {error}")
+        return
+    raised = {status: [r.alert.name for r in report.results if r.status == status] for status in check.WORST}
+    if failed:
+        return
+    if raised["critical"]:
+        journal.note(status="error", error=f"Critical: {', '.join(raised['critical'])}. `vend check` says more.")
+    elif report.exit_code:
+        told = [f"{status}: {', '.join(names)}" for status, names in raised.items() if names and status != "ok"]
+        journal.warn("; ".join([*told, *report.undelivered]) + ".")
+
+
+class _Journal:
+    """The record as it grows, and a line for each step."""
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+        self.warnings: list[str] = []
+
+    def note(self, **values: Any) -> None:
+        self.record = replace(self.record, **values)
+
+    def warn(self, sentence: str) -> None:
+        self.warnings.append(sentence)
+        self.say(sentence, "warning")
+
+    def say(self, text: str, level: str = "info") -> None:
+        """A line on stderr: for a person on a terminal, JSON elsewhere."""
+        if sys.stderr.isatty():
+            say(f"  {text}")
+            return
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        line = {"at": at, "run_id": self.record.run_id, "step": self.record.step, "level": level, "message": text}
+        say(json.dumps(line, ensure_ascii=False))
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        begun = monotonic()
+        self.note(step=name)
+        if sys.stderr.isatty():
+            say(f"{STEPS.index(name) + 1}/{len(STEPS)}  {name}")
+        else:
+            self.say("begins")
+        try:
+            yield
+        except BaseException as error:
+            self.say(str(error) if isinstance(error, VendError) else type(error).__name__, "error")
+            raise
+        self.say(f"done in {monotonic() - begun:.1f} s")
+
+
+def _close(settings: Settings, journal: _Journal) -> None:
+    record = journal.record
+    if record.status == "running":
+        journal.note(status="warning" if journal.warnings else "success", error=" ".join(journal.warnings) or None)
+    journal.note(finished_at=max(loader.utc_now(), record.started_at))
+    _write(settings, journal)
+
+
+def _write(settings: Settings, journal: _Journal) -> None:
+    values = asdict(journal.record)
+    del values["started_at"]
+    with ops.opened(settings) as execute:
+        execute("finish_run", **values)
+
+
+@contextmanager
+def _locked(settings: Settings) -> Iterator[None]:
+    """One run at a time on this machine's state folder. Raises VendError, naming the other's process."""
+    path = settings.make_home() / "run.lock"
+    with path.open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            raise VendError(
+                f"Another `vend run` is going on ({lock.read().strip() or 'just started'}). Wait for it to end."
+            ) from None
+        lock.truncate(0)
+        lock.write(f"pid {os.getpid()}, since {loader.utc_now():%Y-%m-%d %H:%M:%S} UTC")
+        lock.flush()
+        yield
+
+
+def as_text(record: Record) -> str:
+    """What a person wants to know, in a few lines."""
+    seconds = (record.finished_at - record.started_at).total_seconds() if record.finished_at else 0.0
+    parts: list[tuple[str, int | None]] = [
+        ("rows loaded", record.rows_loaded),
+        ("relations built", record.relations_built),
+        ("tests passed", record.tests_passed),
+        ("warned", record.tests_warned),
+        ("failed", record.tests_failed),
+        ("figures compared hot and cold", record.figures_compared),
+        ("differ", record.figures_differing),
+        ("alerts open", record.alerts_open),
+    ]
+    told = ", ".join(f"{number:,} {name}" for name, number in parts if number is not None)
+    lines = [f"Run {record.run_id}: {record.status} in {seconds:.0f} s, as of {record.as_of or '–'} UTC. {told}."]
+    if record.error:
+        where = f"{record.step}: " if record.status in ("error", "interrupted") else ""
+        lines.append(f"{where}{record.error}")
+    return "\n".join(lines)
+
+
+def as_json(record: Record) -> str:
+    """The record, with ok."""
+    return json.dumps({**asdict(record), "ok": record.ok}, default=_plain, indent=2)
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
