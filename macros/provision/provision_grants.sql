@@ -15,6 +15,7 @@ grant usage on schema {{ database }}.{{ schema }} to role vend_transformer;
 grant select on all tables in schema {{ database }}.{{ schema }} to role vend_transformer;
 grant select on future tables in schema {{ database }}.{{ schema }} to role vend_transformer;
 {%- endfor %}
+grant create table on schema {{ database }}.ops to role vend_transformer;
 {%- for schema in ('staging', 'marts', 'reports') %}
 grant usage, create table, create view on schema {{ database }}.{{ schema }} to role vend_transformer;
 {%- endfor %}

@@ -50,6 +50,7 @@ grant select on future tables in schema VEND_ANALYTICS.raw to role vend_transfor
 grant usage on schema VEND_ANALYTICS.ops to role vend_transformer;
 grant select on all tables in schema VEND_ANALYTICS.ops to role vend_transformer;
 grant select on future tables in schema VEND_ANALYTICS.ops to role vend_transformer;
+grant create table on schema VEND_ANALYTICS.ops to role vend_transformer;
 grant usage, create table, create view on schema VEND_ANALYTICS.staging to role vend_transformer;
 grant usage, create table, create view on schema VEND_ANALYTICS.marts to role vend_transformer;
 grant usage, create table, create view on schema VEND_ANALYTICS.reports to role vend_transformer;
