@@ -24,6 +24,7 @@ DATE_PARTS = frozenset(("year", "quarter", "month", "day", "dayofyear", "hour", 
 ADDED_PARTS = DATE_PARTS | {"millisecond", "microsecond"}
 ZONED = (exp.DType.TIMESTAMPTZ, exp.DType.TIMESTAMPLTZ, exp.DType.TIMESTAMP)
 ORDERED = (exp.RowNumber, exp.Rank, exp.DenseRank, exp.Ntile, exp.PercentRank, exp.Lag, exp.Lead)
+WHOLE_TYPES = {exp.DType.TINYINT, exp.DType.SMALLINT, exp.DType.INT, exp.DType.BIGINT}
 CLOCKS = (exp.CurrentDate, exp.CurrentTime, exp.CurrentTimestamp, exp.Localtime, exp.Localtimestamp)
 DECIMALS = "(?:decimal|dec|numeric|number)"
 PARTS = (exp.Extract, exp.DateTrunc, exp.TimestampTrunc, exp.DateDiff, exp.TsOrDsDiff, exp.TimestampDiff, exp.LastDay)
@@ -172,7 +173,7 @@ def open_types(statement: Statement) -> Iterator[str]:
             yield sentence
         elif cast.to.this in ZONED:
             yield f"{text} means what TIMEZONE or TIMESTAMP_TYPE_MAPPING says; use type_naive_timestamp()."
-        elif declared(text) is None:
+        elif declared(text) is None or cast.to.this in exp.DataType.INTEGER_TYPES - WHOLE_TYPES:
             yield f"{text} is no type of this project."
     if re.search(rf"\bas\s+{DECIMALS}\s*\)|::\s*{DECIMALS}\b(?!\s*\()", code_only(statement.sql), re.IGNORECASE):
         yield "A decimal without digits is (18, 3) on DuckDB and (38, 0) on Snowflake; write them."

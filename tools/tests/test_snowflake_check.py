@@ -158,6 +158,7 @@ WRONG = [
     ("open_types", "select cast(day as timestamp) as x from db.raw.one"),
     ("open_types", "select opened_at::timestamp_tz as x from db.raw.one"),
     ("open_types", "select cast(code as time) as x from db.raw.one"),
+    ("open_types", "select cast(count as hugeint) as x from db.raw.one"),
     ("open_types", "select cast(name as varchar(20)) as x from db.raw.one"),
     ("intervals_between_times", "select closed_at - opened_at as stay from db.raw.one"),
 ]
