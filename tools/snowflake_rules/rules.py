@@ -19,7 +19,16 @@ HERE = Path(__file__).parent
 
 WEEKS = frozenset({"week", "weekofyear", "woy", "w", "wk", "wy", "weekday", "dow", "dw", "dayofweek", "yearofweek"})
 WEEK_FUNCTIONS = frozenset({"week", "weekofyear", "dayofweek", "yearofweek"})
+DATE_PARTS = frozenset(("year", "quarter", "month", "day", "dayofyear", "hour", "minute", "second"))
+# what DuckDB extracts as a microsecond has the seconds in it
+ADDED_PARTS = DATE_PARTS | {"millisecond", "microsecond"}
+ZONED = (exp.DType.TIMESTAMPTZ, exp.DType.TIMESTAMPLTZ, exp.DType.TIMESTAMP)
+ORDERED = (exp.RowNumber, exp.Rank, exp.DenseRank, exp.Ntile, exp.PercentRank, exp.Lag, exp.Lead)
+WHOLE_TYPES = {exp.DType.TINYINT, exp.DType.SMALLINT, exp.DType.INT, exp.DType.BIGINT}
+CLOCKS = (exp.CurrentDate, exp.CurrentTime, exp.CurrentTimestamp, exp.Localtime, exp.Localtimestamp)
+DECIMALS = "(?:decimal|dec|numeric|number)"
 PARTS = (exp.Extract, exp.DateTrunc, exp.TimestampTrunc, exp.DateDiff, exp.TsOrDsDiff, exp.TimestampDiff, exp.LastDay)
+ADDITIONS = (exp.DateAdd, exp.TsOrDsAdd, exp.TimestampAdd)
 
 
 def functions() -> dict[str, str]:
@@ -111,17 +120,63 @@ def missing_clauses(statement: Statement) -> Iterator[str]:
     for join in statement.written.find_all(exp.Join):
         if join.kind in ("SEMI", "ANTI") or join.side in ("SEMI", "ANTI") or join.method == "POSITIONAL":
             yield "Snowflake has no semi, anti or positional join; use exists or in."
+        if join.method == "ASOF":
+            yield "An asof join has a match_condition on Snowflake and none on DuckDB; use a window function."
+    if re.search(r"\binterval\s+[\d(]", code_only(statement.sql), re.IGNORECASE):
+        yield "Snowflake wants the number of an interval in quotes; use dbt.dateadd."
     for lambda_or_list in statement.written.find_all(exp.Comprehension, exp.Pivot):
         yield f"{lambda_or_list.key} is written otherwise on Snowflake."
+
+
+def loose_windows(statement: Statement) -> Iterator[str]:
+    """Snowflake refuses ranks and neighbours without an order, and a distinct with one; DuckDB takes both."""
+    for window in statement.written.find_all(exp.Window):
+        function = window.this
+        while isinstance(function, (exp.IgnoreNulls, exp.RespectNulls)):
+            function = function.this
+        ordered = window.args.get("order")
+        if isinstance(function, ORDERED) and not ordered:
+            yield f"{_short(window)} wants an order by on Snowflake."
+        if isinstance(function.this, exp.Distinct) and ordered:
+            yield f"{_short(window)}: Snowflake has no distinct in an ordered window."
+
+
+def unknown_parts(statement: Statement) -> Iterator[str]:
+    """Parts of a date that Snowflake does not know, or calls otherwise; weeks are another rule's."""
+    for node in statement.written.find_all(*PARTS, *ADDITIONS):
+        part = node.this if isinstance(node, exp.Extract) else node.args.get("unit")
+        name = (part.sql() if part is not None else "").strip("'").lower()
+        known = ADDED_PARTS if isinstance(node, ADDITIONS) else DATE_PARTS
+        if name and name not in known and name not in WEEKS and not name.startswith("week"):
+            yield f"{node.key} by {name} is not there on Snowflake, or not the same; use another part."
+
+
+def backslashes(statement: Statement) -> Iterator[str]:
+    """An escape within a text on Snowflake, a plain character on DuckDB."""
+    for text in re.findall(r"'(?:[^']|'')*'|\"[^\"]*\"|--[^\n]*|/\*.*?\*/", statement.sql, re.DOTALL):
+        if text.startswith("'") and "\\" in text:
+            yield f"{text} has a backslash, which is an escape on Snowflake."
+
+
+def clocks_of_the_session(statement: Statement) -> Iterator[str]:
+    """The session's TIMEZONE decides, and a figure changes while one looks at it."""
+    for node in statement.written.find_all(*CLOCKS):
+        if not node.args.get("sysdate"):
+            yield f"{_short(node)} is by the session's TIMEZONE; use as_of()."
 
 
 def open_types(statement: Statement) -> Iterator[str]:
     """Types that a session's parameters decide, that Snowflake alone enforces, or that are not exact."""
     for cast in statement.written.find_all(exp.Cast):
-        if sentence := _type_to_avoid(cast.to.sql(dialect=Snowflake), cast.to):
+        text = cast.to.sql(dialect=Snowflake)
+        if sentence := _type_to_avoid(text, cast.to):
             yield sentence
-    if re.search(r"\bas\s+timestamp\s*\)|::\s*timestamp\b", code_only(statement.sql), re.IGNORECASE):
-        yield "TIMESTAMP means what TIMESTAMP_TYPE_MAPPING says; use type_naive_timestamp()."
+        elif cast.to.this in ZONED:
+            yield f"{text} means what TIMEZONE or TIMESTAMP_TYPE_MAPPING says; use type_naive_timestamp()."
+        elif declared(text) is None or cast.to.this in exp.DataType.INTEGER_TYPES - WHOLE_TYPES:
+            yield f"{text} is no type of this project."
+    if re.search(rf"\bas\s+{DECIMALS}\s*\)|::\s*{DECIMALS}\b(?!\s*\()", code_only(statement.sql), re.IGNORECASE):
+        yield "A decimal without digits is (18, 3) on DuckDB and (38, 0) on Snowflake; write them."
 
 
 def _type_to_avoid(text: str, found: exp.DataType) -> str | None:
@@ -160,6 +215,41 @@ def untraced_columns(statement: Statement) -> Iterator[str]:
     """Every column is found in what RAW declares or a model before this one yields."""
     if statement.error:
         yield statement.error
+
+
+def doubled_columns(statement: Statement) -> Iterator[str]:
+    """Snowflake makes no such table, and finds the name ambiguous; DuckDB numbers the second or takes the first."""
+    for select, _ in statement.selects():
+        names = [item.alias_or_name.upper() for item in select.selects]
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            yield f"{name.lower()} is selected twice; name the columns instead of `*`, or call one otherwise."
+
+
+def correlated_queries(statement: Statement) -> Iterator[str]:
+    """Snowflake takes few of them, by how they are written ("Unsupported subquery type"); a join says the same."""
+    for scope in statement.scopes:
+        query = scope.expression
+        is_taken = isinstance(query.parent, exp.Exists) and not query.args.get("limit")
+        if scope.external_columns and isinstance(query, exp.Select) and not is_taken:
+            yield f"{_short(query)} reads the query around it; write a join."
+
+
+def mixed_unions(statement: Statement) -> Iterator[str]:
+    """Snowflake converts one side, or fails on the first value that it cannot; DuckDB does otherwise."""
+    for scope in statement.scopes:
+        if isinstance(scope.expression, exp.SetOperation):
+            left, right = (list(statement.yields(side).items()) for side in scope.set_operation_scopes)
+            for (name, mine), (_, other) in zip(left, right, strict=False):
+                if mine.type and other.type and mine.type.kind != other.type.kind:
+                    yield f"{name.lower()} is {mine.type} in one part and {other.type} in another; cast it."
+
+
+def numbers_of_flatten(statement: Statement) -> Iterator[str]:
+    """SEQ is the number of the input row, not that of the element."""
+    for column, scope in _nodes(statement, exp.Column):
+        source = {alias.upper(): found for alias, found in scope.sources.items()}.get(column.table.upper())
+        if column.name.upper() == "SEQ" and isinstance(source, Scope) and not isinstance(source.expression, exp.Query):
+            yield f"{_short(column)} counts the rows that are flattened; the element's number is index."
 
 
 def ungrouped_columns(statement: Statement) -> Iterator[str]:
@@ -299,6 +389,21 @@ def intervals_between_times(statement: Statement) -> Iterator[str]:
             yield f"{_short(node)} is an interval on DuckDB and an error on Snowflake; use dbt.datediff."
 
 
+def formats_of_the_session(statement: Statement) -> Iterator[str]:
+    """How a date or time reads as text is what DATE_OUTPUT_FORMAT and its like say."""
+    for node, scope in _nodes(statement, exp.Cast, exp.ToChar, exp.DPipe, exp.Concat, exp.ConcatWs):
+        if isinstance(node, exp.Cast) and node.to.this not in exp.DataType.TEXT_TYPES:
+            continue
+        if isinstance(node, exp.ToChar) and node.args.get("format"):
+            continue
+        pieces = node.expressions if isinstance(node, (exp.Concat, exp.ConcatWs)) else [node.this]
+        pieces = [*pieces, node.expression] if isinstance(node, exp.DPipe) else pieces
+        for piece in pieces:
+            found = statement.known(piece, scope).type
+            if found and found.kind in ("date", "timestamp"):
+                yield f"{_short(piece)} becomes text by the session's format; use to_char with one, or day_key()."
+
+
 def truncated_dates(statement: Statement) -> Iterator[str]:
     """date_trunc of a date is a timestamp on DuckDB and a date on Snowflake."""
     for node, scope in _nodes(statement, exp.DateTrunc, exp.TimestampTrunc):
@@ -427,10 +532,18 @@ RULES: list[Callable[[Statement], Iterator[str]]] = [
     quoted_names,
     reserved_names,
     missing_clauses,
+    loose_windows,
+    unknown_parts,
+    backslashes,
+    clocks_of_the_session,
     open_types,
     regular_expressions,
     weeks_by_session,
     untraced_columns,
+    doubled_columns,
+    correlated_queries,
+    mixed_unions,
+    numbers_of_flatten,
     ungrouped_columns,
     inexact_divisions,
     rounded_products,
@@ -440,6 +553,7 @@ RULES: list[Callable[[Statement], Iterator[str]]] = [
     sums_of_conditions,
     text_as_number,
     intervals_between_times,
+    formats_of_the_session,
     truncated_dates,
     unordered_lists,
     reused_aliases,

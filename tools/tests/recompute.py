@@ -682,7 +682,7 @@ def rpt_occupancy_analytics(source: Source, frame: Frame) -> list[Row]:
 
 
 def rpt_pass_performance(source: Source, frame: Frame) -> list[Row]:
-    garages = by_id(source["garages"])
+    garages, currency = by_id(source["garages"]), currencies(source, frame)
     lives = {row["subscription_id"]: row["subscription_lifetime_days"] for row in fact_subscriptions(source, frame)}
     rows = []
     for offer in source["passes"]:
@@ -705,6 +705,7 @@ def rpt_pass_performance(source: Source, frame: Frame) -> list[Row]:
                 "avg_subscription_lifetime_days": mean(lives[row["id"]] for row in known),
                 "churned_subscriptions": len(churned),
                 "churn_rate": ratio(len(churned), len(known), times=100),
+                "currency": currency[offer["garage_id"]],
             }
         )
     return rows

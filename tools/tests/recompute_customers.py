@@ -299,7 +299,7 @@ def rpt_cohort_revenue(source: Source, frame: Frame) -> list[Row]:
         place = row["garage_id"], who.get(row["subscription_id"], "")
         if place in cohort_of and row["payment_date"] < frame.as_of:
             paid[row["garage_id"], cohort_of[place]].append(row)
-    rows, base = [], Decimal(0)
+    rows, base, recurring_base = [], Decimal(0), Decimal(0)
     for cohort in recompute.rpt_cohort_retention(source, frame):
         month, size = cohort["month"], cohort["cohort_size"]
         start, end = frame.midnight(month), min(frame.midnight(recompute.next_month(month)), frame.as_of)
@@ -312,13 +312,14 @@ def rpt_cohort_revenue(source: Source, frame: Frame) -> list[Row]:
             row for row in subscribed[cohort["garage_id"], cohort["cohort_month"]] if recompute.in_force(row, end)
         ]
         mrr = recompute.recurring(source, active, end)
+        recurring_base = mrr if at_first else recurring_base
         fees = recompute.total(recompute.platform_fee(row, frame) for row in to_date)
         total = recompute.total(row["amount"] for row in to_date)
         rows.append(
             {name: value for name, value in cohort.items() if name not in ("retained_users", "retention_rate")}
             | {
                 "monthly_recurring_revenue": mrr,
-                "mrr_retention_rate": recompute.ratio(mrr, cohort["cohort_value"], times=100, digits=2),
+                "mrr_retention_rate": recompute.ratio(mrr, recurring_base, times=100, digits=2),
                 "revenue": revenue,
                 "revenue_retention_rate": recompute.ratio(revenue, base, times=100, digits=2),
                 "revenue_to_date": total,

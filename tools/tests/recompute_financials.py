@@ -127,7 +127,8 @@ def rpt_financial_analytics(source: Source, frame: Frame) -> list[Row]:
         projected: Decimal | None = gross
         if month == running:
             days = calendar.monthrange(month.year, month.month)[1]
-            projected = ratio(over[garage_id] * days, today.day - 1, digits=2)
+            pace = ratio(over[garage_id] * days, today.day - 1, digits=2)
+            projected = None if pace is None else max(pace, gross)
         rows.append(
             {
                 "garage_id": garage_id,

@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 import psycopg
 import pytest
+import recompute  # noqa: F401, whose parts import it by this name
 
 import catalog_check
 from catalog_check import Manifest
@@ -373,16 +374,16 @@ def test_a_report_is_added_as_the_page_says(
     spec = importlib.util.spec_from_file_location("recompute_with_refunds", project / "tools/tests/recompute.py")
     assert spec
     assert spec.loader
-    recompute = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, spec.name, recompute)
-    spec.loader.exec_module(recompute)
-    function, key = recompute.COLD["reports.rpt_refunds"]
+    changed = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, changed)
+    spec.loader.exec_module(changed)
+    function, key = changed.COLD["reports.rpt_refunds"]
     with duckdb.connect(str(settings.duckdb_path), read_only=True) as connection:
         result = connection.execute("select * from reports.rpt_refunds")
         names = [column[0] for column in result.description]
         found = [dict(zip(names, row, strict=True)) for row in result.fetchall()]
     assert sum(row["refund_count"] for row in found) > 0
-    assert recompute.differences(function(recompute.read(database), recompute.Frame(as_of)), found, key) == []
+    assert changed.differences(function(changed.read(database), changed.Frame(as_of)), found, key) == []
 
 
 # --------------------------------------------------------------------------------------- the deviations

@@ -472,7 +472,7 @@ def customer_edge_cases() -> Source:
         return payment(number, DUNNING, when, amount, status=status, subscription_id=owner)
 
     return {
-        "users": [user(number, " Alan") for number in range(81, 90)],
+        "users": [user(number, " Alan") for number in range(81, 91)],
         "garages": [garage(DUNNING, "Dunning", None, 10), garage(ABROAD, "Abroad", None, 10)],
         "passes": [offer(81, DUNNING), offer(82, ABROAD)],
         "subscriptions": [
@@ -496,6 +496,9 @@ def customer_edge_cases() -> Source:
             ),
             member(810, 87, DUNNING, "canceled", instant("01-10"), "12.00", canceled=instant("03-01")),
             member(811, 88, ABROAD, "active", instant("02-11"), "13.00"),
+            # another plan within the hour
+            member(812, 90, ABROAD, "canceled", instant("02-12 08:00"), "80.00", canceled=instant("02-12 09:00")),
+            member(813, 90, ABROAD, "active", instant("02-12 09:30"), "120.00"),
         ],
         "payments": [
             # before anything else of the platform
@@ -524,6 +527,8 @@ def customer_edge_cases() -> Source:
             attempt(820, 807, instant("02-02"), "80.00", "failed"),
             # to a garage they never subscribed to
             attempt(821, 811, instant("02-11"), "13.00"),
+            # on the day of as_of, after a month of nothing
+            payment(822, ABROAD, instant("03-17 06:00"), "120.00", currency="cad", subscription_id=key(4, 813)),
         ],
         "parked": [
             stay(81, DUNNING, instant("03-10 08:00"), instant("03-10 10:00"), 85),
@@ -798,10 +803,10 @@ def test_recomputed_cohorts_and_passes_of_hand_made_rows() -> None:
     passes = recompute.rpt_pass_performance(rows, frame)
     names = ("total_subscriptions", "active_subscriptions", "monthly_revenue", "avg_subscription_lifetime_days")
     # 10 + 12 + 0 + 0 + 28 + 18 + 25 days over seven; the eighth begins at as_of
-    assert pick(passes, *names, "churned_subscriptions", "churn_rate") == [
-        (7, 2, "29.00", "13.2857", 5, "71.4286"),
-        (3, 2, "33.00", "11.6667", 1, "33.3333"),
-        (0, 0, "0", None, 0, None),
+    assert pick(passes, *names, "churned_subscriptions", "churn_rate", "currency") == [
+        (7, 2, "29.00", "13.2857", 5, "71.4286", "usd"),
+        (3, 2, "33.00", "11.6667", 1, "33.3333", "usd"),
+        (0, 0, "0", None, 0, None, "usd"),
     ]
 
 
@@ -930,6 +935,14 @@ def test_recomputed_customers_of_hand_made_rows() -> None:
         (4, "113.00", "100.00", "60.00", "60.00", "40.0000"),
         (4, "41.00", "36.28", "21.00", "21.00", "45.2500"),
     ]
+    # 84, 88 and 90: 70 + 13 + 120 a month, of a value of 283; who changes the plan within the month has kept it
+    assert pick(cohorts, "cohort_value", *names, "lifetime_value", garage_id=ABROAD) == [
+        ("283.00", 3, "203.00", "100.00", "70.00", "100.00", "23.3333"),
+        ("283.00", 3, "203.00", "100.00", "120.00", "171.43", "63.3333"),
+    ]
+    # what came on the day of as_of is not projected from, and yet has come
+    financials = recompute.COLD["reports.rpt_financial_analytics"][0](rows, frame)
+    assert pick(financials, "gross_revenue", "projected_revenue", garage_id=ABROAD)[-1] == ("120.00", "120.00")
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,8 @@ summed as (
         *,
         max(case when months_since_start = 0 then revenue end) over (partition by garage_id, cohort_month)
             as first_month_revenue,
+        max(case when months_since_start = 0 then monthly_recurring_revenue end) over (partition by garage_id, cohort_month)
+            as first_month_mrr,
         sum(revenue) over (
             partition by garage_id, cohort_month
             order by month
@@ -110,7 +112,7 @@ select
     cohort_size,
     cohort_value,
     cast(monthly_recurring_revenue as decimal(38, 2)) as monthly_recurring_revenue,
-    {{ percent('monthly_recurring_revenue', 'cohort_value', scale=2) }} as mrr_retention_rate,
+    {{ percent('monthly_recurring_revenue', 'first_month_mrr', scale=2) }} as mrr_retention_rate,
     cast(revenue as decimal(38, 2)) as revenue,
     {{ percent('revenue', 'first_month_revenue', scale=2) }} as revenue_retention_rate,
     cast(revenue_to_date as decimal(38, 2)) as revenue_to_date,

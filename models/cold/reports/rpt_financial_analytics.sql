@@ -86,7 +86,9 @@ select
     {{ percent('gross_revenue - previous_year_revenue', 'previous_year_revenue') }} as yoy_growth_pct,
     cast(garage_profit - previous_month_profit as decimal(38, 2)) as profit_change,
     cast(garage_profit - previous_year_profit as decimal(38, 2)) as yoy_profit_change,
-    cast(projected_revenue as decimal(38, 2)) as projected_revenue,
+    -- no less than what has come in, today included; null stays null
+    cast(case when projected_revenue < gross_revenue then gross_revenue else projected_revenue end as decimal(38, 2))
+        as projected_revenue,
     monthly_recurring_revenue,
     currency
 from monthly

@@ -5,6 +5,12 @@ with passes as (
 
 ),
 
+garages as (
+
+    select * from {{ ref('dim_garages') }}
+
+),
+
 subscriptions as (
 
     select
@@ -44,6 +50,8 @@ select
     cast(coalesce(totals.monthly_revenue, 0) as decimal(38, 2)) as monthly_revenue,
     totals.avg_subscription_lifetime_days,
     cast(coalesce(totals.churned_subscriptions, 0) as bigint) as churned_subscriptions,
-    {{ percent('totals.churned_subscriptions', 'totals.total_subscriptions') }} as churn_rate
+    {{ percent('totals.churned_subscriptions', 'totals.total_subscriptions') }} as churn_rate,
+    garages.currency
 from passes
+left join garages on passes.garage_id = garages.garage_id
 left join totals on passes.pass_id = totals.pass_id
