@@ -44,7 +44,9 @@ class Run:
 
 def timed(command: list[str], environ: dict[str, str]) -> Run:
     begun = time.monotonic()
-    process = subprocess.Popen(command, env={**os.environ, **environ}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    # each may keep its compiled modules, whatever this shell says
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    process = subprocess.Popen(command, env={**inherited, **environ}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert process.stdout is not None
     output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
