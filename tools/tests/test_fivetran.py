@@ -80,8 +80,9 @@ def test_the_cold_side_builds_unchanged(both: tuple[str, Settings]) -> None:
     build(settings, "cold", None, frame)
     assert_figures(recompute.read(dsn), settings, frame)
     with duckdb.connect(str(settings.duckdb_path), read_only=True) as connection:
-        ops = connection.execute("select table_name from duckdb_tables() where schema_name = 'ops' order by 1").fetchall()
-    assert ops == [("dbt_nodes",), ("dbt_runs",)]  # what the builds left, and no ledger of a sync
+        query = "select table_name from duckdb_tables() where schema_name = 'ops' order by 1"
+        # what the builds left, and no ledger of a sync
+        assert connection.execute(query).fetchall() == [("dbt_nodes",), ("dbt_runs",)]
 
 
 def test_a_day_later(both: tuple[str, Settings]) -> None:

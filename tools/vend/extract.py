@@ -422,7 +422,7 @@ class _Writer:
             path = self.folder / f"{len(self.files):05}.parquet"
             self._sink = path.open("wb")
             self._parquet = parquet.ParquetWriter(
-                self._sink, self.schema, compression=self.compression, use_dictionary=False
+                self._sink, self.schema, compression=self.compression, use_dictionary=False, write_statistics=False
             )
             self.files.append(path)
         table = self._parse(chunk)

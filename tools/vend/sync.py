@@ -272,7 +272,7 @@ def _load(source: Source, target: Warehouse, entry: Entry, how: Plan, show: _Sho
             where=how.where,
             origin=fitted.origin,
             # On this machine the files need not be small, only quickly written and read.
-            compression="lz4" if source.local else "zstd",
+            compression="none" if source.local else "zstd",
             report=lambda rows: show.rows(name, rows),
         )
         show.state(name, "proving")
