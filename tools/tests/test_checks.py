@@ -300,6 +300,13 @@ def test_disk(loaded: Settings) -> None:
     assert float(row.value or 0) == pytest.approx(100 * room.used / (room.used + room.free), abs=1)
 
 
+def test_before_the_first_run(loaded: Settings) -> None:
+    for builtin, maker in (("failed_run", "`vend run`"), ("failed_nodes", "`vend build cold`")):
+        (result,) = check.check(loaded, listed=[ALERTS[builtin]]).results
+        assert result.status == "unknown"
+        assert result.error == f"There is no {ALERTS[builtin].requires} yet; {maker} makes it."
+
+
 def test_not_here(loaded: Settings) -> None:
     report = check.check(loaded, listed=[ALERTS["credits"], ALERTS["slow_reports"]])
     assert [result.status for result in report.results] == ["not here", "not here"]

@@ -35,8 +35,8 @@ _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+")
 @dataclass(frozen=True)
 class Alert:
     """One entry of alerts.yml. sql: None for a built-in in Python. on: the side that it runs on. only: the warehouse it
-    makes sense on. requires: the extension of Postgres it needs. hold: how long the condition must last. values:
-    numbers, texts, and spans before now."""
+    makes sense on. requires: the extension of Postgres, or the table of OPS, it needs. hold: how long the condition
+    must last. values: numbers, texts, and spans before now."""
 
     name: str
     description: str

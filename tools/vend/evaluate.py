@@ -21,6 +21,7 @@ from vend.errors import InUseError, VendError
 from vend.settings import Settings
 
 STATEMENT_SECONDS = 60
+TABLE = "select 1 from information_schema.tables where lower(table_schema) || '.' || lower(table_name) = ?"
 # Of a subject or a detail, in characters.
 LONGEST = 200
 
@@ -111,6 +112,9 @@ def _one(settings: Settings, alert: Alert, warehouse: _Once, hot: _Once, now: da
     values = {name: now + value if isinstance(value, timedelta) else value for name, value in alert.values.items()}
     values["now"] = now
     if alert.on == "warehouse":
+        if alert.requires and not warehouse()(TABLE, [alert.requires]):
+            maker = "`vend build cold`" if "dbt" in alert.requires else "`vend run`"
+            return Result(alert, error=f"There is no {alert.requires} yet; {maker} makes it.")
         found = warehouse()(*ops.bound(alert.sql, values))
     else:
         ask = hot()

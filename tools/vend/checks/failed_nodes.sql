@@ -1,4 +1,5 @@
 -- on: warehouse
+-- requires: ops.dbt_nodes
 -- Models and tests whose last result is a failure: of the last build on the cold side and what ran in the two days before
 -- it, so that neither dbt retry nor a build of a part hides one. What dbt said may name rows, and stays in ops.dbt_nodes.
 with runs as (

@@ -1,4 +1,5 @@
 -- on: warehouse
+-- requires: ops.runs
 -- Whether the last `vend run` stopped before its checks, or died.
 select
     'vend run' as subject,

@@ -1,4 +1,5 @@
 -- on: warehouse
+-- requires: ops.runs
 -- Figures in which hot and cold differed in the last `vend run` that compared them.
 select
     'hot and cold' as subject,
