@@ -133,7 +133,7 @@ def _build(settings: Settings, journal: _Journal, at: datetime) -> None:
             f"{summary_line(shown)}{more}\nWhat hangs on them was not built; those tables are as they were before."
         )
     if warned := outcome.count("warn", kinds=TESTS):
-        journal.say(f"{warned} tests warned; `vend status` and the log name them")
+        journal.say(f"{warned} tests warned; ops.dbt_nodes and the log name them")
 
 
 def _together(first: dbt.Outcome, second: dbt.Outcome) -> dbt.Outcome:
