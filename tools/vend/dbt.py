@@ -140,6 +140,47 @@ def freshness(settings: Settings) -> dict[str, str]:
     return {node["unique_id"].rpartition(".")[2]: node["status"] for node in results}
 
 
+def document(settings: Settings, side: str, dsn: str | None, *, types: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+    """dbt's manifest and catalog of a side. types: with what the database says of columns, which must be there.
+
+    In a folder of its own, so that a build's results stay for `retry`. Raises VendError with dbt's words.
+    """
+    folder = settings.home / "target" / "docs" / side
+    command = _command(settings, side, "docs")
+    command[2:2] = ["generate"]
+    command += ["--target-path", str(folder), "--no-compile"]
+    command += [] if types else ["--empty-catalog"]
+    found = folder / "catalog.json"
+    found.unlink(missing_ok=True)
+    exit_code = _run(
+        command, settings, {**os.environ, **environment(settings, dsn)}, side, lambda task, done, total=None: None
+    )
+    log = settings.home / "logs" / side / "dbt.log"
+    if not found.exists():
+        raise VendError(f"The {side} side cannot be documented: {_last_error(log)} The whole story is in {log}.")
+    catalog: dict[str, Any] = json.loads(found.read_text())
+    if exit_code or catalog.get("errors"):
+        said = " ".join(str((catalog.get("errors") or ["dbt failed."])[0]).split())[:300]
+        raise VendError(f"The columns of the {side} side cannot be read: {said} The whole story is in {log}.")
+    manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
+    return manifest, catalog
+
+
+def compiled(settings: Settings, side: str, manifest: dict[str, Any]) -> dict[str, str]:
+    """The SQL that the last build of the side ran, by the unique ids of models that are still as they were then."""
+    try:
+        last = json.loads((target_path(settings, side) / "manifest.json").read_text())["nodes"]
+    except (OSError, ValueError):
+        return {}
+    return {
+        name: last[name]["compiled_code"]
+        for name, node in manifest["nodes"].items()
+        if node["resource_type"] == "model"
+        and last.get(name, {}).get("compiled_code")
+        and last[name]["checksum"] == node["checksum"]
+    }
+
+
 def _command(settings: Settings, side: str, verb: str) -> list[str]:
     """dbt and what every command of it is given here; a profile is made where there is none."""
     packages.ensure(settings)
