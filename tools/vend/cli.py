@@ -414,7 +414,7 @@ def check(names: tuple[str, ...], dry_run: bool, form: str) -> None:
 
 
 @main.command()
-@click.option("--out", type=click.Path(file_okay=False), help="Where to put it; else `catalog` in VEND_HOME.")
+@click.option("--out", type=click.Path(file_okay=False), help="Where to put it; else `docs` in VEND_HOME.")
 @click.option("--serve", is_flag=True, help="Then show it to this machine's browsers until Ctrl-C.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="For --serve; 0: a free one."
@@ -427,13 +427,13 @@ def docs(out: str | None, serve: bool, port: int) -> None:
     """
     from pathlib import Path
 
-    from vend import catalog
+    from vend import docsite
     from vend import serve as server
 
     settings = load()
-    published = catalog.publish(settings, Path(out).absolute() if out else catalog.default_folder(settings))
+    published = docsite.publish(settings, Path(out).absolute() if out else docsite.default_folder(settings))
     for sentence in published.missing:
-        click.echo(f"{sentence} The catalog shows that side without types and freshness.", err=True)
+        click.echo(f"{sentence} Of that side the catalog has what the project declares.", err=True)
     click.echo(f"{published.page}: {published.tables} tables and views")
     if serve:
         server.page(published.page, port, lambda url: click.echo(f"{url}  until Ctrl-C", err=True))

@@ -14,8 +14,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from vend import catalog_state, dbt
-from vend.catalog_state import State
+from vend import docsite_state, dbt
+from vend.docsite_state import State
 from vend.errors import UsageError, VendError
 from vend.progress import say
 from vend.settings import Settings
@@ -69,8 +69,8 @@ def publish(settings: Settings, out: Path) -> Published:
     page = out / "index.html"
     if page.exists() and MARK not in page.read_text(encoding="utf-8", errors="replace"):
         raise UsageError(f"{page} is not a page of `vend docs`, so it stays. Name another folder with --out.")
-    state = catalog_state.read(settings)
-    dsn = catalog_state.hot_address(settings)
+    state = docsite_state.read(settings)
+    dsn = docsite_state.hot_address(settings)
     built = {"hot": bool(state.refreshed), "cold": bool(state.built)}
     documents = {}
     for side in SIDES:
@@ -205,7 +205,13 @@ def state_section(state: State) -> str:
     """How the warehouse stands, for the start page."""
     lines = ["", "", "## How it stands", ""]
     lines.append(f"This page was made {_at(datetime.now(UTC))}. It does not change by itself.")
-    lines += ["", *(f"- {sentence} What it would say of it is left out here." for sentence in state.missing)]
+    lines += [
+        "",
+        *(
+            f"- {sentence} Of that side this page has what the project declares, and no more."
+            for sentence in state.missing
+        ),
+    ]
     if state.run:
         run = state.run
         where = f" at step {run['step']}" if run["status"] in ("error", "interrupted") else ""
@@ -254,7 +260,7 @@ def filled(manifest: Document, catalog: Document) -> str:
 
 
 def default_folder(settings: Settings) -> Path:
-    return settings.home / "catalog"
+    return settings.home / "docs"
 
 
 def _at(moment: datetime | None) -> str:
