@@ -14,7 +14,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from vend import docsite_state, dbt
+from vend import dbt, docsite_state
 from vend.docsite_state import State
 from vend.errors import UsageError, VendError
 from vend.progress import say
