@@ -1,6 +1,6 @@
 # make with no argument explains itself.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults lint snowflake-check catalog-check bench format lock clean
+.PHONY: help setup browser demo test faults lint snowflake-check catalog-check bench format lock clean
 
 # the newest Python that dbt supports, or the one named by PYTHON=…
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
@@ -24,6 +24,10 @@ setup: .venv/.ready ## install everything into .venv
 	@test -e profiles.yml || ln -s profiles.yml.example profiles.yml
 	@.venv/bin/vend setup
 	@touch .venv/.ready
+
+browser: ## Chromium for the tests that look at pages, where the system's packages are Debian's
+	@command -v chromium >/dev/null || { apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium fonts-dejavu-core >/dev/null; }
 
 demo: setup ## the whole warehouse on this machine, with figures, in a few minutes
 	@.venv/bin/vend demo

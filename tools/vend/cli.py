@@ -434,7 +434,7 @@ def docs(out: str | None, serve: bool, port: int) -> None:
     published = docsite.publish(settings, Path(out).absolute() if out else docsite.default_folder(settings))
     for sentence in published.missing:
         click.echo(f"{sentence} Of that side the catalog has what the project declares.", err=True)
-    click.echo(f"{published.page}: {published.tables} tables and views")
+    click.echo(str(published.page))
     if serve:
         server.page(published.page, port, lambda url: click.echo(f"{url}  until Ctrl-C", err=True))
 

@@ -7,7 +7,7 @@ table to its copy in RAW, and freshness and owners are put where the page shows 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
@@ -57,40 +57,43 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class Published:
-    """page: the file. tables: how many relations and sources are in it. missing: what is left out, in sentences."""
+    """page: the file. missing: what is not there yet, in sentences."""
 
     page: Path
-    tables: int
     missing: tuple[str, ...]
 
 
 def publish(settings: Settings, out: Path) -> Published:
     """Write the page into the folder. Raises VendError where a side is there and cannot be read."""
-    page = out / "index.html"
-    if page.exists() and MARK not in page.read_text(encoding="utf-8", errors="replace"):
-        raise UsageError(f"{page} is not a page of `vend docs`, so it stays. Name another folder with --out.")
+    file = out / "index.html"
+    if file.exists() and MARK not in file.read_text(encoding="utf-8", errors="replace"):
+        raise UsageError(f"{file} is not a page of `vend docs`, so it stays. Name another folder with --out.")
     state = docsite_state.read(settings)
     dsn = docsite_state.hot_address(settings)
     built = {"hot": bool(state.refreshed), "cold": bool(state.built)}
     documents = {}
     for side in SIDES:
         say(f"{side} side …")
-        documents[side] = dbt.document(settings, side, dsn if side == "hot" else None, types=built[side])
-        for node, code in dbt.compiled(settings, side, documents[side][0]).items():
-            documents[side][0]["nodes"][node]["compiled_code"] = code
-    manifest = merged([manifest for manifest, _ in documents.values()])
-    manifest["docs"][OVERVIEW]["block_contents"] += state_section(state) + glossary(manifest)
-    catalog = described(manifest, [catalog for _, catalog in documents.values()], state)
-    text = filled(manifest, catalog)
+        manifest, found = dbt.document(settings, side, dsn if side == "hot" else None, types=built[side])
+        for node, code in dbt.compiled(settings, side, manifest).items():
+            manifest["nodes"][node]["compiled_code"] = code
+        documents[side] = manifest, found
+    text = page(documents, state)
     try:
         out.mkdir(parents=True, exist_ok=True)
         new = out / ".index.html.new"
         new.write_text(text, encoding="utf-8")
-        new.replace(page)
+        new.replace(file)
     except OSError as error:
-        raise VendError(f"{page} cannot be written ({error.strerror}). Name another folder with --out.") from None
-    tables = [node for node in (*manifest["nodes"].values(), *manifest["sources"].values()) if "columns" in node]
-    return Published(page, sum(node["resource_type"] in TABLES for node in tables), state.missing)
+        raise VendError(f"{file} cannot be written ({error.strerror}). Name another folder with --out.") from None
+    return Published(file, state.missing)
+
+
+def page(documents: Mapping[str, tuple[Document, Document]], state: State) -> str:
+    """The page's text. documents: dbt's manifest and catalog of each side."""
+    manifest = merged([manifest for manifest, _ in documents.values()])
+    manifest["docs"][OVERVIEW]["block_contents"] += state_section(state) + glossary(manifest)
+    return filled(manifest, described(manifest, [found for _, found in documents.values()], state))
 
 
 TABLES = ("model", "seed", "snapshot", "source")
@@ -185,20 +188,18 @@ def _stat(label: str, value: str) -> Document:
 def _facts(node: Document, state: State) -> Iterable[tuple[str, str]]:
     """Label and value of what is known of a relation's freshness."""
     if node["resource_type"] == "source":
-        if node["source_name"] == "raw":
+        if node["source_name"] == "raw" and node["name"] in state.loaded:
             yield "Last loaded", _at(state.loaded.get(node["name"]))
         elif node["source_name"] == "operational":
             yield "Freshness", "live: the application writes here"
     elif node["path"].startswith("hot/"):
-        relation = node["alias"] if node["schema"] == "hot" else node["alias"].removeprefix("secure_")
-        yield "Last refreshed", _at(state.refreshed.get(relation))
+        if node["alias"] in state.refreshed:  # a summary is refreshed with the views that read it
+            yield "Last refreshed", _at(state.refreshed[node["alias"]])
         if state.clock:
             yield "As of", f"{_at(state.clock)}, until a build without --as-of"
-    else:
-        at, as_of = state.built.get(node["unique_id"], (None, ""))
-        yield "Last built", _at(at)
-        if at:
-            yield "As of", f"{as_of[:19]} UTC"
+    elif built := state.built.get(node["unique_id"]):
+        yield "Last built", _at(built[0])
+        yield "As of", f"{built[1][:19]} UTC"
 
 
 def state_section(state: State) -> str:
