@@ -1,6 +1,6 @@
 # make with no argument explains itself.
 .DEFAULT_GOAL := help
-.PHONY: help setup browser demo test faults lint snowflake-check catalog-check bench format lock clean
+.PHONY: help setup demo test faults lint snowflake-check catalog-check browser bench format lock clean
 
 # the newest Python that dbt supports, or the one named by PYTHON=…
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
@@ -24,10 +24,6 @@ setup: .venv/.ready ## install everything into .venv
 	@test -e profiles.yml || ln -s profiles.yml.example profiles.yml
 	@.venv/bin/vend setup
 	@touch .venv/.ready
-
-browser: ## Chromium for the tests that look at pages, where the system's packages are Debian's
-	@command -v chromium >/dev/null || { apt-get update -qq && \
-		DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium fonts-dejavu-core >/dev/null; }
 
 demo: setup ## the whole warehouse on this machine, with figures, in a few minutes
 	@.venv/bin/vend demo
@@ -59,6 +55,10 @@ bench: setup .venv-bench/.ready ## time sync, hot and cold side; rewrites docs/b
 	@"$(PYTHON)" -m venv .venv-bench
 	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -r tools/bench/requirements.txt
 	@touch .venv-bench/.ready
+
+browser: ## as root on Debian or Ubuntu: install Chromium, with which pages are tested and pictures taken, if there is none
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || { \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core; }
 
 catalog-check: setup ## names, descriptions, keys, contracts, access and lineage of every model; needs no connection
 	.venv/bin/python tools/catalog_check.py

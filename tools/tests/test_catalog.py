@@ -9,11 +9,14 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
+import subprocess
 import sys
 import threading
+import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from queue import Queue
@@ -474,12 +477,36 @@ def published(built: tuple[Settings, str], tmp_path_factory: pytest.TempPathFact
         place = settings.home / "target" / "docs" / side
         place.mkdir(parents=True)
         shutil.copy(settings.home / "target" / side / "partial_parse.msgpack", place)
-    with_password = conninfo.make_conninfo(database, password=PLANTED)
     out = tmp_path_factory.mktemp("site") / "made by docs"
-    made = docsite.publish(replace(settings, postgres_dsn=with_password, alerting={"VEND_SMTP_URL": PLANTED}), out)
-    assert made.missing == ()
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("VEND_", "PG", "SNOWFLAKE_"))}
+    planted = dict.fromkeys(("VEND_SMTP_URL", "DBT_ENV_CUSTOM_ENV_TOKEN", "DBT_ENV_SECRET_TOKEN"), PLANTED)
+    where = {
+        "VEND_HOME": str(settings.home),
+        "VEND_POSTGRES_DSN": conninfo.make_conninfo(database, password=PLANTED),
+    }
+    command = [str(Path(sys.executable).with_name("vend")), "docs", "--out", str(out), "--serve", "--port", "0"]
+    with subprocess.Popen(
+        command,
+        env={**kept, **planted, **where},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as process:
+        assert process.stdout
+        said = [process.stdout.readline() for _ in range(2)]
+        address = said[1].split()[0] if said[1] else ""
+        try:
+            with urllib.request.urlopen(address) as answer:
+                assert answer.read() == (out / "index.html").read_bytes()
+        finally:
+            process.send_signal(signal.SIGINT)
+            rest, errors = process.communicate(timeout=60)
+    assert (process.returncode, said[0].strip(), rest) == (0, str(out / "index.html"), ""), errors
+    assert "Traceback" not in errors
+    assert PLANTED not in errors
     assert [path.name for path in out.iterdir()] == ["index.html"]
-    return site(made.page)
+    return site(out / "index.html")
 
 
 def upstream(edges: set[tuple[str, str]], node: str) -> set[str]:
@@ -604,12 +631,14 @@ def browser() -> Iterator[Any]:
     """A real Chromium without a network."""
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if found is None:
-        reason = "no Chromium on this machine: make browser"
-        pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
+        if os.environ.get("CI") == "true":
+            pytest.fail("CI has no Chromium: `make browser` installs it.")
+        pytest.skip("there is no Chromium on PATH; `make browser` installs it")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as play:
-        chromium = play.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+        chromium = play.chromium.launch(executable_path=found, args=arguments)
         yield chromium
         chromium.close()
 
@@ -641,7 +670,7 @@ def test_the_page_in_a_browser(browser: Any, published: Site, tmp_path: Path) ->
 
     view.fill("#search", "days_overdue")
     for found in ("rpt_failed_payments", "mv_failed_payments"):
-        view.locator(".search-result, .result").get_by_text(found, exact=True).first.wait_for(timeout=10_000)
+        view.locator(".search-result").get_by_text(found).first.wait_for(timeout=10_000)
 
     view.goto("about:blank")
     view.goto(f"{address}#!/overview?g_v=1&g_i=%2Bexposure:executive_dashboard")
@@ -658,7 +687,8 @@ def test_the_page_in_a_browser(browser: Any, published: Site, tmp_path: Path) ->
 
 def test_the_page_is_served_to_this_machine_alone(published: Site) -> None:
     ready: Queue[str] = Queue()
-    threading.Thread(target=serve.page, args=(published.page, 0, ready.put), daemon=True).start()
+    files = {"/": published.page, "/index.html": published.page}
+    threading.Thread(target=serve.serve, args=(files, 0, ready.put), daemon=True).start()
     address = ready.get(timeout=10)
     assert address.startswith("http://127.0.0.1:")
     host = address.removeprefix("http://").rstrip("/")
@@ -684,9 +714,13 @@ def test_the_page_is_served_to_this_machine_alone(published: Site) -> None:
     assert asked["GET", "/"] == asked["GET", "/index.html?x=1"] == (200, html, page)
     assert asked["HEAD", "/"] == (200, html, b"")
     assert asked["POST", "/"][0] == 501
+    connection = http.client.HTTPConnection(host, timeout=10)
+    connection.request("GET", "/", headers={"Host": "vend.example"})  # a page elsewhere, whose name was made ours
+    assert connection.getresponse().status == 403
+    connection.close()
     for path in ("/../index.html", "/%2e%2e/%2e%2e/etc/passwd", "//etc/passwd", "/.index.html.new"):
         status, _, body = asked["GET", path]
         assert status == 404
         assert b"root:" not in body
     with pytest.raises(VendError, match=r"Port \d+ cannot be had .* --port"):
-        serve.page(published.page, int(host.partition(":")[2]), ready.put)
+        serve.serve(files, int(host.partition(":")[2]), ready.put)

@@ -436,7 +436,8 @@ def docs(out: str | None, serve: bool, port: int) -> None:
         click.echo(f"{sentence} Of that side the catalog has what the project declares.", err=True)
     click.echo(str(published.page))
     if serve:
-        server.page(published.page, port, lambda url: click.echo(f"{url}  until Ctrl-C", err=True))
+        files = {"/": published.page, "/index.html": published.page}
+        server.serve(files, port, lambda address: click.echo(f"{address}  (Ctrl-C ends it)"))
 
 
 @main.command()

@@ -1,22 +1,22 @@
-"""One page, served on this machine until somebody stops it."""
+"""Pages just written, served to this machine until somebody stops it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from vend.errors import VendError
 
 HOST = "127.0.0.1"
+TYPES = {".html": "text/html; charset=utf-8", ".png": "image/png", ".csv": "text/csv; charset=utf-8"}
 
 
-def page(path: Path, port: int, ready: Callable[[str], None]) -> None:
-    """Serve the file as / and /index.html, and nothing else, to this machine alone.
+def serve(files: Mapping[str, Path], port: int, ready: Callable[[str], None]) -> None:
+    """Serve these files and nothing else. files: by their path, / for the first.
 
     port: 0 for any free one. ready: called with the address. Returns after Ctrl-C. Raises VendError for a taken port.
     """
-    body = path.read_bytes()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -26,11 +26,17 @@ def page(path: Path, port: int, ready: Callable[[str], None]) -> None:
             self._answer(whole=False)
 
         def _answer(self, whole: bool = True) -> None:
-            if self.path.partition("?")[0] not in ("/", "/index.html"):
-                self.send_error(404, "There is one page here, at /")
+            # another name for this machine is a page of somebody else's that looks in
+            if self.headers.get("Host", "").partition(":")[0] not in (HOST, "localhost"):
+                self.send_error(403, "Ask for 127.0.0.1")
                 return
+            file = files.get(self.path.partition("?")[0])
+            if file is None or not file.exists():
+                self.send_error(404, "There is no such page")
+                return
+            body = file.read_bytes()
             self.send_response(200)
-            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.send_header("Content-Type", TYPES[file.suffix])
             self.send_header("Content-Length", str(len(body)))
             self.send_header("Cache-Control", "no-store")
             self.send_header("X-Content-Type-Options", "nosniff")
