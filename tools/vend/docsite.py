@@ -230,10 +230,9 @@ def state_section(state: State) -> str:
             f"{build['passed']} tests passed, {build['warned']} warned, {build['failed']} models or tests failed."
         )
     for what, moments in (("RAW was loaded", state.loaded), ("The hot views were refreshed", state.refreshed)):
-        known = [at for at in moments.values() if at]
+        known = sorted({_at(at) for at in moments.values() if at})
         if known:
-            spread = f"between {_at(min(known))} and {_at(max(known))}" if min(known) != max(known) else _at(known[0])
-            lines.append(f"- {what} {spread}.")
+            lines.append(f"- {what} {known[0] if len(known) == 1 else f'between {known[0]} and {known[-1]}'}.")
     return "\n".join(lines) + "\n"
 
 
