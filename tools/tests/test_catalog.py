@@ -495,10 +495,10 @@ def published(built: tuple[Settings, str], tmp_path_factory: pytest.TempPathFact
     ) as process:
         assert process.stdout
         said = [process.stdout.readline() for _ in range(2)]
-        address = said[1].split()[0] if said[1] else ""
         try:
-            with urllib.request.urlopen(address) as answer:
-                assert answer.read() == (out / "index.html").read_bytes()
+            if said[1]:
+                with urllib.request.urlopen(said[1].split()[0]) as answer:
+                    served = answer.read()
         finally:
             process.send_signal(signal.SIGINT)
             rest, errors = process.communicate(timeout=60)
@@ -506,6 +506,7 @@ def published(built: tuple[Settings, str], tmp_path_factory: pytest.TempPathFact
     assert "Traceback" not in errors
     assert PLANTED not in errors
     assert [path.name for path in out.iterdir()] == ["index.html"]
+    assert served == (out / "index.html").read_bytes()
     return site(out / "index.html")
 
 

@@ -299,7 +299,7 @@ def test_only_what_changed_is_built(business: Business, first: run.Record, tmp_p
         built = {node["unique_id"] for node in results}
         assert {name for name in built if name.startswith("model.")} == models
         assert bool(outcome.count("pass", kinds=("test", "unit_test"))) == bool(models)
-        state["nodes"][changed]["checksum"]["checksum"] = "of another text"
+        state["nodes"][changed]["raw_code"] += "\n-- another text"
     (tmp_path / "manifest.json").unlink()
     with pytest.raises(VendError, match="dbt stopped before it built anything"):
         dbt.build(business.settings, "cold", as_of=first.as_of, arguments=arguments)
