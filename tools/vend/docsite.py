@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from vend import dbt, docsite_state
+from vend import dbt, docsite_state, figures
 from vend.docsite_state import State
 from vend.errors import UsageError, VendError
 from vend.progress import say
@@ -74,7 +75,8 @@ def publish(settings: Settings, out: Path) -> Published:
     documents = {}
     for side in SIDES:
         say(f"{side} side …")
-        manifest, found = dbt.document(settings, side, dsn if side == "hot" else None, types=built[side])
+        with figures.exclusively(settings) if side == "cold" and built[side] else nullcontext():
+            manifest, found = dbt.document(settings, side, dsn if side == "hot" else None, types=built[side])
         for node, code in dbt.compiled(settings, side, manifest).items():
             manifest["nodes"][node]["compiled_code"] = code
         documents[side] = manifest, found
