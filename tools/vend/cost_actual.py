@@ -5,6 +5,7 @@ The views are late, by up to eight hours, so shares, means and the projection ar
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -24,6 +25,8 @@ BILL = (
     "There is no bill on DuckDB: it runs on this machine. `vend cost plan` says what a month on Snowflake should cost; "
     "for what one did cost, set VEND_WAREHOUSE=snowflake and the SNOWFLAKE_* variables."
 )
+
+ROLE = "SNOWFLAKE.ACCOUNT_USAGE is for roles that were let to read it, as `vend provision --monitor` lets VEND_ADMIN."
 
 
 @dataclass(frozen=True)
@@ -161,10 +164,9 @@ def actual(settings: Settings, month: date, now: datetime, changes: tuple[str, .
             services = rows("services", span)
             ((count, byte_days),) = rows("storage", span)
     except VendError as error:
-        raise VendError(
-            f"{error} What was used is in SNOWFLAKE.ACCOUNT_USAGE, and the role must be let to read it, as "
-            "`vend provision --monitor` lets VEND_ADMIN."
-        ) from None
+        if not re.search("not authorized|does not let this role", str(error)):
+            raise
+        raise VendError(f"{error} {ROLE}") from None
     return Actual(
         plan,
         now,

@@ -216,10 +216,10 @@ def actual_text(bill: Actual) -> str:
         f"{bill.whole_days} of {bill.month_days} days are surely whole; shares and projections are of those.",
         "",
         "By warehouse, credits of compute",
-        *_table(["warehouse", "so far", "idle", "month", "plan", "difference"], rows, "lrrrrr"),
+        *_table(["warehouse", "so far", "idle", "projected", "plan", "difference"], rows, "lrrrrr"),
         "",
         "By day (UTC), credits of compute",
-        *_table(["day", *map(_named, bill.warehouses), "all", "idle", ""], _by_day(bill), "l" + "r" * 99),
+        *_table(["day", *_own(bill), "others", "all", "idle", ""], _by_day(bill), "l" + "r" * 99),
         "",
         "By model, credits that queries took on whole days",
         *_table(["", "", "warehouse", "queries", "credits", "share", "cost"], _by_tag(bill), "lllrrrr"),
@@ -267,7 +267,8 @@ def _by_day(bill: Actual) -> list[list[str]]:
         taken = sum((each.attributed for each in of), Decimal(0))
         idle = Fraction(compute - taken) / Fraction(compute) if compute and day < bill.whole_until else None
         by_name = {each.warehouse: each.compute for each in of}
-        cells = [_number(Fraction(by_name.get(name, Decimal(0)))) for name in bill.warehouses]
+        own = [by_name.get(name, Decimal(0)) for name in _own(bill)]
+        cells = [_number(Fraction(credits)) for credits in (*own, compute - sum(own, Decimal(0)))]
         mark = "" if day < bill.whole_until else "not whole yet"
         rows.append([f"{day}", *cells, _number(Fraction(compute)), _percent(idle), mark])
     return rows
@@ -369,6 +370,10 @@ def actual_json(bill: Actual) -> str:
 
 def _priced(plan: Plan, credits: Fraction) -> Decimal:
     return cents(credits * plan.model.price)
+
+
+def _own(bill: Actual) -> list[str]:
+    return [name.upper() for name in bill.plan.model.sizes]
 
 
 def _named(warehouse: str) -> str:

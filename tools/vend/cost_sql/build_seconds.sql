@@ -13,5 +13,5 @@ with builds as (
 select datediff('second', started_at, finished_at) as seconds
 from builds
 where built * 2 >= (select max(built) from builds)
-order by started_at desc
+order by started_at desc nulls last
 limit 20

@@ -15,5 +15,5 @@ with runs as (
 select datediff('second', started_at, finished_at) as seconds
 from runs
 where loaded = (select max(loaded) from runs)
-order by started_at desc
+order by started_at desc nulls last
 limit 20

@@ -11,4 +11,4 @@ from snowflake.account_usage.warehouse_metering_history
 where cast(start_time as datetime) >= cast(:since as datetime)
     and cast(start_time as datetime) < cast(:until as datetime)
 group by 1, 2
-order by 1, 2
+order by 1 nulls last, 2 nulls last
