@@ -370,9 +370,10 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
             account.stored[day] = chance.randrange(10**10, 2 * 10**10)
         with closing(snowflake.connector.connect(**sessions.arguments(settings))) as connection:
             cursor = connection.cursor()
-            cursor.execute("create database snowflake")
-            cursor.execute("create schema snowflake.account_usage")
             cursor.execute("create schema if not exists ops")
+            _ops(cursor.execute)
+            cursor.execute("create database snowflake")  # and uses it
+            cursor.execute("create schema snowflake.account_usage")
             for name, columns in SHAPES.items():
                 cursor.execute(
                     f"create table snowflake.account_usage.{name} ({', '.join(f'{c} {t}' for c, t in columns.items())})"
@@ -393,7 +394,6 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
                 "storage_usage": [(day, n, 1000, 2000) for day, n in account.stored.items()],
             }.items():
                 cursor.execute(f"insert into snowflake.account_usage.{name} values {', '.join(map(_row, rows))}")
-            _ops(cursor.execute)
         yield account
 
 
@@ -451,6 +451,7 @@ def test_bill_of_the_month(account: Account) -> None:
     assert bill.dollars == cents(Fraction(whole) * 30 / 10 * 2) + storage
     assert f"is on course for {cost.money(bill.dollars)}" in cost_report.bill_verdict(bill)
     # what Snowflake measured is taken for the plan
+    assert bill.plan.model.notes == ()
     assert bill.plan.model.assumptions["build_seconds"].value == 50
     assert bill.plan.model.assumptions["sync_seconds"].source == "measured: median of the last 1 in ops.sync_runs"
     october = account.bill(date(2026, 10, 1))
