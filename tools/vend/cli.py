@@ -497,30 +497,6 @@ def roles(bind: tuple[tuple[str, str], ...]) -> None:
         click.echo(dbt.operation(settings, "bind_login", dsn, login=login, user=user))
 
 
-@main.command()
-@click.option("--dry-run", is_flag=True, help="Print the statements and run none; needs no account.")
-@click.option("--monitor", is_flag=True, help="Also a monthly limit on credits and who sees costs; ACCOUNTADMIN only.")
-@click.option(
-    "--public-key",
-    "public_keys",
-    type=(click.Choice(["vend_sync", "vend_dbt", "vend_metabase"]), click.Path(exists=True, dir_okay=False)),
-    multiple=True,
-    metavar="USER FILE",
-    help="Public key of a service user: vend_sync, vend_dbt or vend_metabase.",
-)
-def provision(dry_run: bool, monitor: bool, public_keys: tuple[tuple[str, str], ...]) -> None:
-    """Prepare a Snowflake account: roles, warehouses, schemas, grants, users.
-
-    As an administrator, before the first sync. Can be rerun; prints each statement.
-    """
-    from pathlib import Path
-
-    from vend import provision as provisioning
-
-    keys = {user: Path(file) for user, file in public_keys}
-    click.echo(provisioning.provision(load(), dry_run=dry_run, monitor=monitor, public_keys=keys))
-
-
 @main.group()
 def cost() -> None:
     """What Snowflake should cost in a month, and what it did cost.
@@ -575,6 +551,30 @@ def cost_actual(month: datetime | None, changes: tuple[str, ...], form: str) -> 
         bill = billing.actual(load(), (month or now).date().replace(day=1), now, changes)
         shown = cost_report.actual_json(bill) if form == "json" else cost_report.actual_text(bill)
     click.echo(shown)
+
+
+@main.command()
+@click.option("--dry-run", is_flag=True, help="Print the statements and run none; needs no account.")
+@click.option("--monitor", is_flag=True, help="Also a monthly limit on credits and who sees costs; ACCOUNTADMIN only.")
+@click.option(
+    "--public-key",
+    "public_keys",
+    type=(click.Choice(["vend_sync", "vend_dbt", "vend_metabase"]), click.Path(exists=True, dir_okay=False)),
+    multiple=True,
+    metavar="USER FILE",
+    help="Public key of a service user: vend_sync, vend_dbt or vend_metabase.",
+)
+def provision(dry_run: bool, monitor: bool, public_keys: tuple[tuple[str, str], ...]) -> None:
+    """Prepare a Snowflake account: roles, warehouses, schemas, grants, users.
+
+    As an administrator, before the first sync. Can be rerun; prints each statement.
+    """
+    from pathlib import Path
+
+    from vend import provision as provisioning
+
+    keys = {user: Path(file) for user, file in public_keys}
+    click.echo(provisioning.provision(load(), dry_run=dry_run, monitor=monitor, public_keys=keys))
 
 
 @main.command(hidden=True)
