@@ -230,6 +230,8 @@ def test_a_wrong_change(home: Callable[..., Settings], change: str, said: str) -
         (('source: "assumed"\n', "why: none\n"), "check_seconds must have a value and a source"),
         (("assumptions:", "assumptions: ["), "this is no YAML"),
         (("what_if:", "what_else:"), "lacks what_if"),
+        (("    total: 1283\n", ""), "lacks 'total'"),
+        (("times: runs_a_day", "times: runs"), "lacks 'runs'"),
         (("warehouse: bi_wh", "warehouse: wh"), "load dashboards runs on a warehouse that is not in var"),
     ],
 )

@@ -199,7 +199,12 @@ def load(settings: Settings, changes: Sequence[str] = (), *, measure: bool = Tru
     pairs = [text.partition("=") for text in changes]
     if wrong := [text for text, (_, sign, _) in zip(changes, pairs, strict=True) if not sign]:
         raise UsageError(f"--set wants NAME=VALUE, as in --set runs_a_day=24; {wrong[0]!r} has no =.")
-    return changed(model, {name.strip(): value.strip() for name, _, value in pairs}, "--set")
+    model = changed(model, {name.strip(): value.strip() for name, _, value in pairs}, "--set")
+    try:
+        claims(reckoned(model))
+    except KeyError as error:
+        raise UsageError(f"{FILE} lacks {error.args[0]!r}. Restore it from the repository.") from None
+    return model
 
 
 def changed(model: Model, values: Mapping[str, Any], source: str) -> Model:
@@ -251,9 +256,11 @@ def _load(model: Model, entry: Mapping[str, Any]) -> Load:
     times, seconds, suspend = model.number(entry["times"]), model.number(entry["seconds"]), model.number(SUSPEND)
     window = model.number(entry["hours"]) * HOUR if "hours" in entry else Fraction(DAY)
     days = model.number(entry["days"]) if "days" in entry else model.number("days")
+    if not suspend:  # it never sleeps
+        window, days = Fraction(DAY), model.number("days")
     size = model.sizes[entry["warehouse"]]
     interval = window / times if times else window
-    # Woken again before it sleeps, it runs through; at 0 it never sleeps.
+    # Woken again before it sleeps, it runs through.
     each = min(interval, max(Fraction(LEAST_SECONDS), seconds + suspend)) if suspend else interval
     hours = times * each * days / HOUR
     credits = hours * CREDITS_AN_HOUR[size]
