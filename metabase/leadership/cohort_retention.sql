@@ -5,12 +5,12 @@ with cohorts as (
         cohort_month,
         months_since_start,
         2000 * sum(retained_users) + sum(cohort_size) as dividend,
-        nullif(2 * sum(cohort_size), 0) as divisor
+        2 * sum(cohort_size) as divisor
     from reports.rpt_cohort_retention
     where
         month < (select max(latest.month) from reports.rpt_executive_dashboard as latest)
         and months_since_start <= 12
-        [[and to_date(cohort_month || '-01', 'YYYY-MM-DD') >= {{since}}]]
+        [[and dateadd(month, -months_since_start, month) >= {{since}}]]
     group by cohort_month, months_since_start
 
 )
@@ -18,6 +18,6 @@ with cohorts as (
 select
     cohort_month,
     months_since_start,
-    cast((dividend - mod(dividend, divisor)) / divisor as number(18, 0)) * 0.1 as retention_percent
+    cast((dividend - mod(dividend, nullif(divisor, 0))) / nullif(divisor, 0) as number(18, 0)) * 0.1 as retention_percent
 from cohorts
 order by cohort_month, months_since_start

@@ -5,4 +5,4 @@ select
     count(*) as subscriptions
 from reports.rpt_failed_payments
 group by ageing_bucket, ageing_rank, currency
-order by ageing_rank, currency
+order by ageing_rank nulls last, currency
