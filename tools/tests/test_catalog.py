@@ -237,6 +237,7 @@ WRONG = {
     "metabase/garage/nobodys.sql": "select month from reports.rpt_mrr_movements where garage_id = {{garage}}",
     "metabase/garage/passes.sql": "select pass_name from reports.rpt_pass_performance, reports.rpt_mrr_movements",
     "metabase/garage/revenue.sql": "select gone from reports.rpt_financial_analytics where garage_id = {{garage}}",
+    "metabase/garage/subscriptions.sql": "select garage_id from marts.dim_garages where garage_id = {{garage}}",
     "metabase/garage/occupancy.sql": "select month from reports.rpt_gone where garage_id = {{garage}}",
 }
 # rule, and words of the objection that must be there
@@ -300,6 +301,7 @@ EXPECTED = {
         ("exposures_unlike_their_queries", "metabase_garage_passes does not depend on rpt_mrr_movements"),
         ("exposures_unlike_their_queries", "metabase_garage_occupancy depends on rpt_occupancy_analytics, which its"),
         ("exposures_unlike_their_queries", "garage/nobodys.sql belongs to no exposure of its own"),
+        ("exposures_unlike_their_queries", "garage/subscriptions.sql reads marts.dim_garages, past the secure views"),
         ("exposures_unlike_their_queries", "wrong_exposure names the queries nowhere/"),
     ],
     "hot": [
