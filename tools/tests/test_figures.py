@@ -22,14 +22,17 @@ from zoneinfo import ZoneInfo
 import duckdb
 import psycopg
 import pytest
+import reading
 import recompute
 import recompute_financials
+from click.testing import CliRunner
 from conftest import settings_in
 from psycopg import conninfo, sql
 from psycopg.types.json import Jsonb
 from recompute import COLD, HOT, Frame, Row, Source, differences
 
 from vend import dbt, source, sync
+from vend.cli import main
 from vend.settings import Settings
 
 AS_OF = datetime(2026, 3, 17, 14, 30)
@@ -1529,3 +1532,49 @@ def test_every_analysis_is_checked(cold_queries: Queries, hot_queries: Queries) 
     names = {*cold_queries.texts, *hot_queries.texts}
     assert len(names) == 11
     assert all(f'"{name}"' in text for name in names)
+
+
+# ------------------------------------------------------------------------------------- reading as somebody
+
+
+def test_each_reader_sees_their_garages_and_no_other(pipeline: tuple[Settings, str], hot_queries: Queries) -> None:
+    reading.assert_each_sees_their_own(*pipeline, hot_queries.source)
+
+
+def test_no_reader_learns_of_the_garages_of_others(pipeline: tuple[Settings, str], hot_queries: Queries) -> None:
+    reading.assert_nobody_learns_of_others(*pipeline, hot_queries.source)
+
+
+def test_the_report_command_as_somebody(
+    pipeline: tuple[Settings, str], hot_queries: Queries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, dsn = pipeline
+    for name, value in {"VEND_HOME": settings.home, "VEND_POSTGRES_DSN": dsn}.items():
+        monkeypatch.setenv(name, str(value))
+    admins = {str(row["user_id"]): str(row["garage_id"]) for row in hot_queries.source["garage_admins"]}
+    roles = {str(row["id"]): row["role"] for row in hot_queries.source["users"]}
+    user, garage = next((user, garage) for user, garage in admins.items() if roles[user] == "garage_admin")
+    for name in ("rpt_garage_monthly_pl", "vw_garage_monthly_pl", "mv_daily_revenue"):
+        told = CliRunner().invoke(main, ["report", name, "--as", user, "--garage", garage, "--format", "json"])
+        assert told.exit_code == 0, told.stderr
+        rows = json.loads(told.stdout)["rows"]
+        assert {row["garage_id"] for row in rows} == {garage}
+    limited = CliRunner().invoke(main, ["report", "mv_daily_revenue", "--limit", "3"])
+    assert "(the first 3 rows; --limit 0 for all" in limited.stdout
+    for arguments, code, words in (
+        (["rpt_customer_360", "--as", user], 1, "Access denied: rpt_customer_360 covers the whole platform"),
+        (["rpt_mrr_movements", "--as", user, "--garage", SOME_GARAGE], 1, "Access denied: "),
+        (["rpt_mrr_movements", "--garage", SOME_GARAGE], 1, f"There is no garage '{SOME_GARAGE}'"),
+        (["rpt_executive_dashboard", "--garage", garage], 2, "has no garage; leave --garage away"),
+        (["rpt_mrr_movement"], 2, "Did you mean rpt_mrr_movements"),
+        (["--as", user], 2, "Name the report"),
+    ):
+        refused = CliRunner().invoke(main, ["report", *arguments])
+        assert (refused.exit_code, refused.stdout) == (code, "")
+        assert words in refused.stderr
+        assert refused.stderr.count("Error: ") == 1
+    monkeypatch.setenv("VEND_HOME", str(settings.home / "nowhere"))
+    unbuilt = CliRunner().invoke(main, ["report", "rpt_mrr_movements", "--format", "json"])
+    assert unbuilt.exit_code == 1
+    assert json.loads(unbuilt.stdout)["ok"] is False
+    assert "vend sync" in unbuilt.stderr

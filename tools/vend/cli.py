@@ -521,6 +521,35 @@ def provision(dry_run: bool, monitor: bool, public_keys: tuple[tuple[str, str], 
     click.echo(provisioning.provision(load(), dry_run=dry_run, monitor=monitor, public_keys=keys))
 
 
+@main.command()
+@click.argument("name", required=False)
+@click.option("--garage", metavar="GARAGE", help="The rows of one garage, by id or name.")
+@click.option("--as", "user", metavar="USER", help="As this user (id or email) sees it; without: all rows.")
+@click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
+@click.option("--limit", type=click.IntRange(0), help="So many rows at most, 0: all.  [default: table 100, others all]")
+def report(name: str | None, garage: str | None, user: str | None, form: str, limit: int | None) -> None:
+    """Print a report, or list them all.
+
+    NAME is the model's: rpt_garage_monthly_pl, mv_daily_revenue, … The rows are in the order of its key. With --as they
+    come through the secure views, as the database decides; exit code 1 where the user may not see the report or garage.
+    """
+    from vend import catalog, report_print
+    from vend import report as reports
+
+    settings = load()
+    with _json_of_errors(form):
+        if name is None:
+            if garage or user:
+                raise UsageError("Name the report that --garage and --as are for; `vend report` lists them.")
+            click.echo(report_print.listed(list(catalog.reports(settings).values()), form), nl=False)
+            return
+        limit = 100 if limit is None and form == "table" else limit or None
+        found = catalog.find(settings, name)
+        dsn = hot_dsn(settings) if found.side == catalog.HOT else ""
+        answer = reports.read(settings, found, dsn=dsn, user=user, garage=garage, limit=limit)
+    click.echo(report_print.printed(answer, form), nl=False)
+
+
 @main.command(hidden=True)
 def setup() -> None:
     """Install the dbt packages; what `make setup` ends with."""
