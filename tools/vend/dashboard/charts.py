@@ -12,20 +12,19 @@ from html import escape
 from typing import Any
 
 from vend.dashboard import words
-from vend.errors import VendError
 
 Spec = dict[str, Any]
 Row = dict[str, Any]
 
-WIDE, NARROW = (720, 230), (330, 220)
+WIDE, NARROW = (700, 240), (330, 220)
 GAINS = ("new", "reactivation", "expansion")
 LOSSES = ("contraction", "churned")
 COLOURS = {
     "new": "var(--accent)",
     "reactivation": "var(--accent-2)",
     "expansion": "var(--accent-3)",
-    "contraction": "var(--warn-2)",
-    "churned": "var(--warn)",
+    "contraction": "var(--loss-2)",
+    "churned": "var(--loss)",
 }
 # What the drawing says of its parts to screen readers; the whole has a title, and a table.
 NOISE = re.compile(r' (?:role|aria-hidden|aria-roledescription|pointer-events)="[^"]*"')
@@ -78,18 +77,13 @@ def drawn(name: str, says: str, spec: Callable[[bool], Spec]) -> Chart:
 
 
 def _svg(spec: Spec) -> str:
-    try:
-        import vl_convert
-    except ImportError:
-        raise VendError(
-            "Drawing needs the extra `dashboard` of this package. Install it: "
-            ".venv/bin/python -m pip install 'vend-analytics[dashboard]', or `make setup`."
-        ) from None
+    import vl_convert
+
     drawing: str = vl_convert.vegalite_to_svg(spec)
     return drawing
 
 
-def _amounts(currency: str, narrow: bool) -> Spec:
+def _amounts(currency: str) -> Spec:
     sign = json.dumps(words.symbol(currency))
     return {
         "tickCount": 4,
@@ -100,7 +94,7 @@ def _amounts(currency: str, narrow: bool) -> Spec:
 
 def revenue_by_day(days: Sequence[Row], currency: str, says: str) -> Chart:
     """days: in order, the last of them today, which is not over."""
-    values = [{"day": f"{row['payment_date']}", "revenue": float(row["gross_revenue"])} for row in days]
+    values: list[Row] = [{"day": f"{row['payment_date']}", "revenue": float(row["gross_revenue"])} for row in days]
     whole, today = values[:-1], values[-1:]
     best = max(whole, key=lambda row: row["revenue"], default=None)
 
@@ -111,7 +105,8 @@ def revenue_by_day(days: Sequence[Row], currency: str, says: str) -> Chart:
             "scale": {"type": "utc"},
             "axis": {"format": "%-d %b", "tickCount": 3 if narrow else 6, "grid": False, "labelFlush": True},
         }
-        y = {"field": "revenue", "type": "quantitative", "axis": _amounts(currency, narrow)}
+        top = {"scale": {"domain": [0, 1]}} if not any(row["revenue"] for row in values) else {}
+        y = {"field": "revenue", "type": "quantitative", "axis": _amounts(currency)} | top
         point = {"type": "point", "filled": True, "color": "var(--accent)", "size": 50, "opacity": 1}
         layers: list[Spec] = [
             {"data": {"values": whole}, "mark": {"type": "area", "color": "var(--accent)", "opacity": 0.12}},
@@ -146,7 +141,7 @@ def revenue_by_month(months: Sequence[Row], currency: str, says: str) -> Chart:
     ]
 
     def spec(narrow: bool) -> Spec:
-        y = {"type": "quantitative", "axis": _amounts(currency, narrow)}
+        y = {"type": "quantitative", "axis": _amounts(currency)}
         return {
             "data": {"values": values},
             "encoding": {"x": _months(narrow)},
@@ -176,7 +171,7 @@ def movements(months: Sequence[Row], currency: str, says: str) -> Chart:
     net = [{"month": _month_label(row, at), "net": float(row["net_new_mrr"])} for at, row in enumerate(months)]
 
     def spec(narrow: bool) -> Spec:
-        axis = _amounts(currency, narrow)
+        axis = _amounts(currency)
         return {
             "encoding": {"x": _months(narrow)},
             "layer": [

@@ -1,8 +1,9 @@
-"""The page of the whole platform, for Vend's leadership: the last complete month, who leads, a year, cohorts, health."""
+"""The page of the platform, for Vend's leadership: the last complete month, who leads, a year, cohorts, health."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -27,10 +28,10 @@ COHORTS, MONTHS = 12, 12
 MOVEMENTS = (
     ("Recurring at the start", "opening_mrr"),
     ("New customers", "new_mrr"),
-    ("Customers who came back", "reactivation_mrr"),
-    ("Customers who pay more", "expansion_mrr"),
-    ("Customers who pay less", "contraction_mrr"),
-    ("Customers who left", "churned_mrr"),
+    ("Came back", "reactivation_mrr"),
+    ("Pay more", "expansion_mrr"),
+    ("Pay less", "contraction_mrr"),
+    ("Left", "churned_mrr"),
     ("Recurring at the end", "closing_mrr"),
 )
 NO_BASE = "nothing in the month before to compare with"
@@ -181,7 +182,11 @@ def _year_says(year: list[Row], currency: str) -> str:
     total = sum((row["total_gross_revenue"] for row in year), Decimal(0))
     first, last = year[0], year[-1]
     best = max(year, key=lambda row: row["total_gross_revenue"])
-    span = f"{words.month(first['month'])} to {words.month(last['month'])}" if len(year) > 1 else words.month(last["month"])
+    span = (
+        f"{words.month(first['month'])} to {words.month(last['month'])}"
+        if len(year) > 1
+        else words.month(last["month"])
+    )
     return (
         f"{words.money(total, currency)} in {words.plural(len(year), 'complete month')}, {span}; "
         f"{words.money(last['total_gross_revenue'], currency)} in the last, "
@@ -204,7 +209,7 @@ def _running(row: Row, currency: str) -> str:
 
 
 def _rate(row: Row) -> Decimal | None:
-    return 100 * Decimal(row["retained_users"]) / Decimal(row["cohort_size"]) if row["cohort_size"] else None
+    return words.ratio(row["retained_users"], row["cohort_size"])
 
 
 def _cohorts(platform: Platform) -> Table:
@@ -228,7 +233,8 @@ def _heat(platform: Platform) -> dict[str, Any] | None:
     found = {(row["cohort_month"], int(row["months_since_start"])): row for row in _recent(platform.cohorts)}
     if not found:
         return None
-    cohorts = sorted({cohort for cohort, _ in found})
+    sizes = {cohort: int(row["cohort_size"]) for (cohort, _), row in found.items()}
+    cohorts = sorted(sizes)
     width = max(month for _, month in found)
 
     def one(cohort: str, month: int) -> dict[str, Any]:
@@ -244,7 +250,9 @@ def _heat(platform: Platform) -> dict[str, Any] | None:
         "rows": [
             (
                 words.short_month(date.fromisoformat(f"{cohort}-01")),
-                words.number(max((row["cohort_size"] for (name, _), row in found.items() if name == cohort), default=0)),
+                words.number(
+                    max((row["cohort_size"] for (name, _), row in found.items() if name == cohort), default=0)
+                ),
                 [one(cohort, month) for month in range(width + 1)],
             )
             for cohort in cohorts
@@ -262,16 +270,19 @@ def _cohorts_say(found: dict[tuple[str, int], Row], cohorts: list[str]) -> str:
         if size:
             rate = 100 * Decimal(sum(row["retained_users"] for row in rows)) / Decimal(size)
             parts.append(f"{words.percent(rate, 1)} after {words.plural(month, 'month')}")
-    return f"Of the customers who came, there were still {'; '.join(parts)}." if parts else "No cohort is a month old yet."
+    return (
+        f"Of the customers who came, there were still {'; '.join(parts)}." if parts else "No cohort is a month old yet."
+    )
 
 
 # ----------------------------------------------------------------------------------------------------- health
 
+CHURN = "churn_rate_percent"
 RATES = (
     ("Paid at the first attempt", "first_attempt_success_rate_percent", "no charge in the month"),
     ("Paid in the end", "eventual_success_rate_percent", "no charge in the month"),
     ("Recovered of what failed", "dunning_recovery_rate_percent", "nothing failed in the month"),
-    ("Subscriptions lost", "churn_rate_percent", "no subscription at the month's start"),
+    ("Subscriptions lost", CHURN, "no subscription at the month's start"),
 )
 
 
@@ -282,9 +293,7 @@ def _health(health: list[Row]) -> Table:
         *(percent_column(key, label, unknown) for label, key, unknown in RATES),
         count_column("in_dunning_charge_count", "Still retried"),
         Column("avg_days_to_recovery", "Days to recover", lambda value: words.number(value, 1), "nothing recovered"),
-        Column(
-            "avg_subscription_lifetime_days", "Mean lifetime, days", words.number, "no subscription has begun"
-        ),
+        Column("avg_subscription_lifetime_days", "Mean lifetime, days", words.number, "no subscription has begun"),
     ]
     return Table("platform-health", "Platform health by month", columns, health[:-13:-1])
 
@@ -297,7 +306,7 @@ def _rates(health: list[Row]) -> list[Figure]:
     for label, key, unknown in RATES:
         then = before[key] if before else None
         against = f"{words.percent(then, 1)} the month before" if then is not None else "the month before is not known"
-        change = words.by(last[key], then, against, 1, " points")
+        change = replace(words.by(last[key], then, against, 1, " points"), less_is_better=key == CHURN)
         figures.append(
             Figure(label, words.percent(last[key], 1), change, unknown="" if last[key] is not None else unknown)
         )
@@ -323,8 +332,8 @@ def _health_says(health: list[Row]) -> str:
     if first is None or end is None:
         return f"There was no charge in {words.month(last['month'])}."
     return (
-        f"Of {words.plural(last['charge_count'], 'charge')} in {words.month(last['month'])}, {words.percent(first, 1)} were "
-        f"paid at the first attempt and {words.percent(end, 1)} in the end."
+        f"Of {words.plural(last['charge_count'], 'charge')} in {words.month(last['month'])}, "
+        f"{words.percent(first, 1)} were paid at the first attempt and {words.percent(end, 1)} in the end."
     )
 
 
@@ -361,7 +370,7 @@ def _bridge(last: Row, currency: str) -> list[dict[str, Any]]:
             "amount": words.money(last[key], currency)
             if key not in kinds
             else words.signed(words.money(last[key], currency), last[key]),
-            "kind": kinds.get(key),
+            "kind": kinds.get(key, ""),
         }
         for label, key in MOVEMENTS
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -84,19 +84,19 @@ def _today(garage: Garage, hot: Hot) -> list[Figure]:
     when = f"{here:%A} {words.short_day(here)}"
     until = f"by {here:%H:%M} on {when}"
     spaces = f"{words.number(now['current_occupancy'])} of {words.plural(now['capacity'], 'space')} taken"
+    if not now["capacity"]:
+        spaces = f"{words.plural(now['current_occupancy'], 'vehicle')} inside"
     if before is None:
-        nothing = Change(words.DASH, None, "the operational tables cannot be read")
-        changes = [nothing] * 4
+        changes = [Change(words.DASH, None, "the operational tables cannot be read")] * 4
     else:
-        then = before["gross_revenue"]
+        paid = before["gross_revenue"]
+        paid_then = f"{words.money(paid, currency)} {until}" if paid else f"nothing paid {until}"
+        payments, subscriptions = (words.number(before[name]) for name in ("payment_count", "active_count"))
+        in_force = f"{subscriptions} at {here:%H:%M} on {when}"
         changes = [
-            words.in_percent(
-                now["gross_revenue"], then, f"{words.money(then, currency)} {until}" if then else f"nothing paid {until}"
-            ),
-            words.by(now["payment_count"], before["payment_count"], f"{words.number(before['payment_count'])} {until}"),
-            words.by(
-                now["active_count"], before["active_count"], f"{words.number(before['active_count'])} at {here:%H:%M} on {when}"
-            ),
+            words.in_percent(now["gross_revenue"], paid, paid_then),
+            words.by(now["payment_count"], before["payment_count"], f"{payments} {until}"),
+            words.by(now["active_count"], before["active_count"], in_force),
             _occupancy_change(now, before, f"{words.hours(here.hour)} on {when}"),
         ]
     full = now["occupancy_rate"]
@@ -173,7 +173,7 @@ def _profit(garage: Garage) -> dict[str, Any] | None:
     other = month["other_deductions"]
     if other:
         gross = month["gross_revenue"]
-        lines.append(("Other deductions by Stripe", -other, 100 * other / gross if gross else None))
+        lines.append(("Other deductions", -other, words.ratio(other, gross)))
     lines.append(("Net profit", month["garage_profit"], month["margin_percent"]))
     rows: list[Row] = [{"line": line, "amount": amount, "percent_of_gross": part} for line, amount, part in lines]
     rows[0]["percent_of_gross"] = Decimal(100) if month["gross_revenue"] else None
@@ -182,15 +182,15 @@ def _profit(garage: Garage) -> dict[str, Any] | None:
         money_column("amount", "Amount", garage.currency),
         percent_column("percent_of_gross", "Of gross revenue", "there is no revenue to take a part of"),
     ]
-    before = words.month(date(month["month"].year - (month["month"].month == 1), (month["month"].month - 2) % 12 + 1, 1))
+    before = words.month((month["month"] - timedelta(days=1)).replace(day=1))
     return {
         "month": words.month(month["month"]),
         "table": Table("profit-and-loss", f"Profit and loss of {words.month(month['month'])}", columns, rows),
         "change": words.given(
             month["revenue_growth_pct"],
-            f"{words.money(month['previous_month_revenue'], garage.currency)} in {before}"
+            f"revenue on {before}, {words.money(month['previous_month_revenue'], garage.currency)}"
             if month["previous_month_revenue"] is not None
-            else f"the garage's first month; none is known before",
+            else "no month before it to compare with",
         ),
         "margin": month["margin_percent"],
     }
@@ -286,7 +286,7 @@ def _heat(garage: Garage) -> dict[str, Any] | None:
             f"{words.number(fullest[measure], 1)}{unit} on average."
         ),
         "from": f"Counts of {words.day(first)} to {words.day(last)}, in the garage's own time",
-        "unit": "percent of spaces" if in_percent else "vehicles inside, for the garage has no spaces to take a part of",
+        "unit": "percent of spaces" if in_percent else f"vehicles inside, for {NO_SPACES}",
         "top": words.number(top),
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
@@ -136,11 +136,9 @@ def hot_stamp(hot: Hot) -> str:
 
 def cold_stamp(cold: Cold, zone: str) -> str:
     """How fresh the history is."""
-    built = (
-        f"as of {words.at(max(cold.as_of), zone)}" if cold.as_of else "as of — (the build left no record in ops.dbt_runs)"
-    )
+    built = words.at(max(cold.as_of), zone) if cold.as_of else "— (the build left no record in ops.dbt_runs)"
     synced = words.at(cold.synced_at, zone) if cold.synced_at else "— (ops.sync_runs has no sync)"
-    return f"Reports {built}; last sync {synced}"
+    return f"Reports as of {built}; last sync {synced}"
 
 
 def warnings(hot: Hot | None, cold: Cold, zone: str, now: datetime) -> list[str]:
@@ -164,11 +162,3 @@ def share(value: Decimal | int | None, whole: Decimal | int | None) -> int:
     if not value or not whole or value < 0:
         return 0
     return min(1000, round(1000 * value / whole))
-
-
-def sentence_list(parts: Sequence[str]) -> str:
-    return ", ".join(parts[:-1]) + " and " + parts[-1] if len(parts) > 1 else "".join(parts)
-
-
-def first_of(day: date) -> date:
-    return day.replace(day=1)

@@ -91,9 +91,12 @@ class Read:
     platform: Platform | None
 
 
-def read(settings: Settings, dsn: str, *, garage: str | None, user: str | None, currency: str) -> Read:
-    """All that the user may see, or one garage of it. user, garage: id or email, id or name. currency: of a garage
-    without a payment. Raises DeniedError for what the user may not see, VendError where a side is not built."""
+def read(settings: Settings, dsn: str, *, garage: str | None, platform: bool, user: str | None, currency: str) -> Read:
+    """All that the user may see, or one garage of it.
+
+    user, garage: id or email, id or name. platform: whether to read it too, where the user may. currency: of a garage
+    without a payment. Raises DeniedError for what the user may not see, VendError where a side is not built.
+    """
     with reader.hot(dsn, user) as hot, reader.cold(settings, user) as cold:
         chosen = [hot.garage(garage)] if garage is not None else list(hot.garages)
         clock = _hot(dsn)
@@ -103,8 +106,8 @@ def read(settings: Settings, dsn: str, *, garage: str | None, user: str | None, 
             name: _by_garage(cold.rows(_statement(f"garage_{name}"), garage=one).dicts())
             for name in ("months", "occupancy_hours", "passes")
         }
-        leads = garage is None and cold.sees_all
-        platform = _platform(cold) if leads else None
+        leads = platform and cold.sees_all
+        whole = _platform(cold) if leads else None
         reports = GARAGE_REPORTS + (PLATFORM_REPORTS if leads else ())
     garages = [
         Garage(
@@ -123,7 +126,7 @@ def read(settings: Settings, dsn: str, *, garage: str | None, user: str | None, 
         for each in chosen
         if each.id in now["garages"]
     ]
-    return Read(clock, _cold(settings, reports), hot.user, garages, platform)
+    return Read(clock, _cold(settings, reports), hot.user, garages, whole)
 
 
 def _now(hot: reader.Reader, clock: Hot, garages: list[str]) -> dict[str, dict[str, list[Row]]]:

@@ -17,11 +17,19 @@ WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "S
 @dataclass(frozen=True)
 class Change:
     """text: by how much, with its sign, or the dash. way: up, down or level, None where it is not known. against: what
-    it is compared with, or why there is nothing to compare with."""
+    it is compared with, or why there is nothing to compare with. less_is_better: than more."""
 
     text: str
     way: str | None
     against: str
+    less_is_better: bool = False
+
+    @property
+    def mood(self) -> str:
+        """good, bad, level or unknown."""
+        if self.way in ("up", "down"):
+            return "good" if (self.way == "up") != self.less_is_better else "bad"
+        return self.way or "unknown"
 
 
 def symbol(currency: str) -> str:
@@ -45,6 +53,13 @@ def number(value: Decimal | int | None, digits: int = 0) -> str:
 
 def percent(value: Decimal | int | None, digits: int = 2) -> str:
     return DASH if value is None else f"{number(value, digits)} %"
+
+
+def ratio(part: Decimal | int, whole: Decimal | int) -> Decimal | None:
+    """In percent, four decimals as the reports have them; None of nothing."""
+    if not whole:
+        return None
+    return (100 * Decimal(part) / Decimal(whole)).quantize(Decimal("0.0001"), ROUND_HALF_UP)
 
 
 def signed(text: str, value: Decimal | int) -> str:
@@ -75,7 +90,7 @@ def by(now: Decimal | int | None, then: Decimal | int | None, against: str, digi
     """The difference of two counts or rates."""
     if now is None or then is None:
         return Change(DASH, None, against)
-    difference = Decimal(now) - Decimal(then)
+    difference = (Decimal(now) - Decimal(then)).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
     return Change(signed(f"{number(difference, digits)}{unit}", difference), way(difference), against)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,9 @@ from vend.progress import Progress
 from vend.settings import Settings
 
 TEMPLATES = Path(__file__).parent / "templates"
+LEDGER = ".vend-dashboards"
+"""In the folder: who the pages are for, and their names."""
+NAME = re.compile(r"(?:index|executive|garage)[\w-]*\.(?:html|png|csv)")
 
 
 @dataclass(frozen=True)
@@ -32,40 +37,71 @@ class Written:
 def write(
     settings: Settings,
     dsn: str,
-    out: Path,
+    out: Path | None = None,
     *,
     garage: str | None = None,
+    platform: bool | None = None,
     user: str | None = None,
     form: str = "html",
     progress: Progress | None = None,
 ) -> Written:
     """The pages that the user may see: one per garage, and the platform's for who sees all; or one garage's.
 
-    dsn: the hot side's. Raises DeniedError for what the user may not see; VendError where a side is not built, a
-    library or a browser is missing, or the folder cannot be written.
+    dsn: the hot side's. out: the folder, else one in VEND_HOME, the user's own. platform: whether to write that page
+    too, where the user may see it; without a garage it is written. Raises DeniedError for what the user may not see;
+    VendError where a side is not built, a library or a browser is missing, or the folder cannot be written.
     """
     from vend.dashboard import executive, read
     from vend.dashboard import garage as garages
 
-    _needed()
-    found = read.read(settings, dsn, garage=garage, user=user, currency=_reporting_currency(settings))
+    _needed(form)
+    whole = garage is None if platform is None else platform
+    currency = _reporting_currency(settings)
+    found = read.read(settings, dsn, garage=garage, platform=whole, user=user, currency=currency)
     made = datetime.now(UTC).replace(tzinfo=None)
     ending = "html" if form == "csv" else form
     links = {each.id: f"garage-{each.id}.{ending}" for each in found.garages}
-    _make(out)
+    folder = _folder(out or _usual(settings, found.user))
+    _clear(folder, found.user)
     files: list[Path] = []
     if found.platform is not None:
-        files += _put(executive.page(found.platform, found.cold, links, found.hot.zone, made), out, form)
+        files += _put(executive.page(found.platform, found.cold, links, found.hot.zone, made), folder, form)
     for at, each in enumerate(found.garages):
         if progress:
             progress("garages", at, len(found.garages))
-        files += _put(garages.page(each, found.hot, found.cold, made), out, form)
+        files += _put(garages.page(each, found.hot, found.cold, made), folder, form)
     if progress:
         progress("garages", len(found.garages), len(found.garages))
-    if garage is not None or form == "csv":
-        return Written(out, files, files[0])
-    index = Page("index", "index.html", "Vend dashboards", _index(found, links, ending, made), [])
-    return Written(out, files, _put(index, out, form)[0])
+    if garage is None and form != "csv":
+        index = Page("index", "index.html", "Vend dashboards", _index(found, links, ending, made), [])
+        files = _put(index, folder, form) + files
+    _sign(folder, found.user, files)
+    return Written(folder, files, files[0])
+
+
+def _usual(settings: Settings, user: str | None) -> Path:
+    return settings.make_home() / "dashboards" / (re.sub(r"[^\w.@+-]", "_", user) if user else "")
+
+
+def _clear(folder: Path, user: str | None) -> None:
+    """Take away what was written here for somebody else: it may be of garages that this reader does not see."""
+    try:
+        reader, *names = (folder / LEDGER).read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return
+    if reader != (user or ""):
+        for name in names:
+            if NAME.fullmatch(name):
+                (folder / name).unlink(missing_ok=True)
+        (folder / LEDGER).unlink()
+
+
+def _sign(folder: Path, user: str | None, files: Sequence[Path]) -> None:
+    """Leave word of who these pages are for."""
+    ledger = folder / LEDGER
+    before = ledger.read_text(encoding="utf-8").splitlines()[1:] if ledger.exists() else []
+    names = sorted({*before, *(file.name for file in files)})
+    _save(ledger, "\n".join([user or "", *names]).encode())
 
 
 def _put(page: Page, out: Path, form: str) -> list[Path]:
@@ -140,22 +176,25 @@ def _reporting_currency(settings: Settings) -> str:
     return str(project["vars"]["reporting_currency"])
 
 
-def _needed() -> None:
-    try:
-        import jinja2  # noqa: F401
-        import vl_convert  # noqa: F401
-    except ImportError as error:
+def _needed(form: str) -> None:
+    """Say what is missing before anything is read."""
+    if find_spec("vl_convert") is None:
         raise VendError(
-            f"Dashboards need the extra `dashboard` of this package ({error.name} is missing). Install it with "
-            ".venv/bin/python -m pip install 'vend-analytics[dashboard]', or all of this project with `make setup`."
-        ) from None
+            "Dashboards need the extra `dashboard` of this package (vl_convert is missing). Install it with "
+            ".venv/bin/python -m pip install -e '.[dashboard]', or all of this project with `make setup`."
+        )
+    if form == "png":
+        from vend.dashboard import picture
+
+        picture.browser()
 
 
-def _make(folder: Path) -> None:
+def _folder(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise VendError(f"The folder {folder} cannot be made ({error.strerror}). Name another with --out.") from None
+    return folder
 
 
 def _save(file: Path, content: bytes) -> None:
@@ -163,9 +202,3 @@ def _save(file: Path, content: bytes) -> None:
         file.write_bytes(content)
     except OSError as error:
         raise VendError(f"{file} cannot be written ({error.strerror}). Name another folder with --out.") from None
-
-
-def relative(files: Sequence[Path]) -> list[str]:
-    """As one would type them here."""
-    here = Path.cwd()
-    return [str(file.relative_to(here)) if file.is_relative_to(here) else str(file) for file in files]
