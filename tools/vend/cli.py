@@ -561,8 +561,8 @@ def dashboard(garage: str | None, user: str | None, out: str | None, form: str, 
     """Write the dashboards: pages that stand alone.
 
     One page per garage, one of the platform for Vend's leadership, and an index; an admin gets the garages they
-    administer. With --as the rows come through the secure views, as the database decides; exit code 1 where the user may
-    not see the garage. html needs no network; png needs Chromium; csv writes the tables behind.
+    administer. With --as the rows come through the secure views, as the database decides; exit code 1 where the user
+    may not see the garage. html needs no network; png needs Chromium; csv writes the tables behind.
     """
     from pathlib import Path
 

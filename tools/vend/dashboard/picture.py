@@ -28,16 +28,19 @@ def browser() -> str:
     return found
 
 
-def take(page: str, file: Path) -> None:
-    """Write the whole page, as wide as a desk's screen, as PNG."""
+def take(page: str, file: Path, width: int = WIDTH, height: int | None = None) -> None:
+    """Write the page as PNG: the whole of it, or what a screen of that height shows."""
     with tempfile.TemporaryDirectory(prefix="vend-picture-") as folder:
         html, measured = Path(folder) / "page.html", Path(folder) / "measured.html"
         html.write_text(page, encoding="utf-8")
-        measured.write_text(POLICY.sub("", page) + MEASURE, encoding="utf-8")
-        dom = _run(folder, f"--window-size={WIDTH},800", "--dump-dom", measured.as_uri())
-        told = re.search(r"<title>height (\d+)", dom)
+        if height is None:
+            measured.write_text(POLICY.sub("", page) + MEASURE, encoding="utf-8")
+            told = re.search(
+                r"<title>height (\d+)", _run(folder, f"--window-size={width},800", "--dump-dom", measured.as_uri())
+            )
+            height = int(told[1]) if told else 4000
         shot = Path(folder) / "page.png"
-        _run(folder, f"--window-size={WIDTH},{told[1] if told else 4000}", f"--screenshot={shot}", html.as_uri())
+        _run(folder, f"--window-size={width},{height}", f"--screenshot={shot}", html.as_uri())
         if not shot.exists():
             raise VendError(f"Chromium ({browser()}) took no picture. Leave --format png away.")
         try:
