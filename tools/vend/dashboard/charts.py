@@ -72,7 +72,9 @@ def drawn(name: str, says: str, spec: Callable[[bool], Spec]) -> Chart:
             f' aria-labelledby="{identity}" xmlns="http://www.w3.org/2000/svg">'
             f'<title id="{identity}">{escape(says)}</title>'
         )
-        drawings.append(opening + NOISE.sub("", _svg(whole).partition(">")[2]))
+        drawing = NOISE.sub("", _svg(whole).partition(">")[2])
+        # every drawing begins to count anew, and a page has several
+        drawings.append(opening + re.sub(r'(id="|url\(#)', rf"\1{identity}-", drawing))
     return Chart("".join(drawings), says)
 
 
@@ -147,7 +149,7 @@ def revenue_by_month(months: Sequence[Row], currency: str, says: str) -> Chart:
             "encoding": {"x": _months(narrow)},
             "layer": [
                 {
-                    "mark": {"type": "bar", "color": "var(--accent)", "cornerRadiusEnd": 2, "width": {"band": 0.62}},
+                    "mark": {"type": "bar", "color": "var(--accent)", "width": {"band": 0.62}},
                     "encoding": {"y": y | {"field": "revenue"}},
                 },
                 {
