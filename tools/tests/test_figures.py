@@ -1538,11 +1538,11 @@ def test_every_analysis_is_checked(cold_queries: Queries, hot_queries: Queries) 
 
 
 def test_each_reader_sees_their_garages_and_no_other(pipeline: tuple[Settings, str], hot_queries: Queries) -> None:
-    reading.assert_each_sees_their_own(*pipeline, hot_queries.source)
+    reading.assert_each_sees_their_own(*pipeline)
 
 
 def test_no_reader_learns_of_the_garages_of_others(pipeline: tuple[Settings, str], hot_queries: Queries) -> None:
-    reading.assert_nobody_learns_of_others(*pipeline, hot_queries.source)
+    reading.assert_nobody_learns_of_others(*pipeline)
 
 
 def test_the_report_command_as_somebody(
@@ -1551,9 +1551,9 @@ def test_the_report_command_as_somebody(
     settings, dsn = pipeline
     for name, value in {"VEND_HOME": settings.home, "VEND_POSTGRES_DSN": dsn}.items():
         monkeypatch.setenv(name, str(value))
-    admins = {str(row["user_id"]): str(row["garage_id"]) for row in hot_queries.source["garage_admins"]}
-    roles = {str(row["id"]): row["role"] for row in hot_queries.source["users"]}
-    user, garage = next((user, garage) for user, garage in admins.items() if roles[user] == "garage_admin")
+    source = reading.source_of(dsn)
+    admins = {row["user_id"]: row["garage_id"] for row in source["garage_admins"]}
+    user, garage = next((row["id"], admins[row["id"]]) for row in source["users"] if row["role"] == "garage_admin")
     for name in ("rpt_garage_monthly_pl", "vw_garage_monthly_pl", "mv_daily_revenue"):
         told = CliRunner().invoke(main, ["report", name, "--as", user, "--garage", garage, "--format", "json"])
         assert told.exit_code == 0, told.stderr

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from vend.errors import UsageError, VendError
@@ -17,12 +20,12 @@ PREFIXES = {COLD: ("rpt_", "vw_"), HOT: ("mv_",)}
 
 @dataclass(frozen=True)
 class Report:
-    """side: hot or cold. description: as in the yml. key: the columns that tell its rows apart."""
+    """side: hot or cold. columns: name to description. key: the columns that tell its rows apart."""
 
     name: str
     side: str
     description: str
-    columns: tuple[str, ...]
+    columns: Mapping[str, str]
     key: tuple[str, ...]
 
     @property
@@ -37,11 +40,17 @@ class Report:
 
 def reports(settings: Settings) -> dict[str, Report]:
     """Every report by its name: rpt_*, vw_* and mv_*."""
+    return dict(_reports(settings.project))
+
+
+@cache
+def _reports(project: Path) -> dict[str, Report]:
     found = {}
+    docs = _docs(project)
     for side, folder in FOLDERS.items():
-        for model in _models(settings, folder):
+        for model in _models(project / folder):
             if str(model["name"]).startswith(PREFIXES[side]):
-                report = _report(side, model)
+                report = _report(side, model, docs)
                 found[report.name] = report
     for name, report in found.items():
         if name.startswith("vw_"):  # which leaves the tests to what it shows
@@ -59,12 +68,12 @@ def find(settings: Settings, name: str) -> Report:
     raise UsageError(f"There is no report {name!r}. {hint}`vend report` lists them all.")
 
 
-def _models(settings: Settings, folder: str) -> list[dict[str, Any]]:
+def _models(folder: Path) -> list[dict[str, Any]]:
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     models: list[dict[str, Any]] = []
-    for path in sorted((settings.project / folder).rglob("_*.yml")):
+    for path in sorted(folder.rglob("_*.yml")):
         try:
             document = yaml.load(path.read_text(encoding="utf-8"), loader)  # noqa: S506, a safe one
         except (OSError, yaml.YAMLError) as error:
@@ -73,12 +82,25 @@ def _models(settings: Settings, folder: str) -> list[dict[str, Any]]:
     return models
 
 
-def _report(side: str, model: dict[str, Any]) -> Report:
+def _docs(project: Path) -> dict[str, str]:
+    """The blocks that descriptions share, by name."""
+    block = re.compile(r"{%\s*docs\s+(\w+)\s*%}(.*?){%\s*enddocs\s*%}", re.DOTALL)
+    texts = [path.read_text(encoding="utf-8") for path in sorted((project / "models").rglob("*.md"))]
+    return {name: text for whole in texts for name, text in block.findall(whole)}
+
+
+def _words(text: object, docs: Mapping[str, str]) -> str:
+    """A description as dbt renders it, in one line."""
+    whole = re.sub(r"""{{\s*doc\(['"](\w+)['"]\)\s*}}""", lambda match: docs.get(match[1], ""), str(text or ""))
+    return " ".join(whole.split())
+
+
+def _report(side: str, model: dict[str, Any], docs: Mapping[str, str]) -> Report:
     columns = model.get("columns") or []
     key = [column["name"] for column in columns if "unique" in (column.get("data_tests") or [])][:1]
     for test in model.get("data_tests") or []:
         if isinstance(test, dict) and (unique := test.get("dbt_utils.unique_combination_of_columns")):
             key = unique["arguments"]["combination_of_columns"]
-    description = " ".join(str(model.get("description") or "").split())
-    names = tuple(column["name"] for column in columns)
-    return Report(model["name"], side, description, names, tuple(key) or names[:1])
+    described = {column["name"]: _words(column.get("description"), docs) for column in columns}
+    names = tuple(described)[:1]
+    return Report(model["name"], side, _words(model.get("description"), docs), described, tuple(key) or names)

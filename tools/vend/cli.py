@@ -590,6 +590,38 @@ def dashboard(garage: str | None, user: str | None, out: str | None, form: str, 
         server.serve(pages, port, lambda address: click.echo(f"{address}  (Ctrl-C ends it)"))
 
 
+@main.group()
+def metabase() -> None:
+    """Provision Metabase on REPORTS: connection, questions, dashboards."""
+
+
+@metabase.command("push")
+@click.option("--dry-run", is_flag=True, help="Say what would be written; write nothing.")
+def metabase_push(dry_run: bool) -> None:
+    """Make Metabase hold what metabase/content.yml declares.
+
+    The connection to REPORTS, descriptions, a collection per audience with its questions and dashboard. Writes what
+    differs and nothing else; can be rerun. Needs METABASE_URL and METABASE_API_KEY.
+    """
+    from vend.metabase import push
+
+    click.echo(push.push(load(), dry_run=dry_run).as_text())
+
+
+@metabase.command("embed-url")
+@click.option("--garage", required=True, metavar="GARAGE", help="The garage, by id or name.")
+@click.option("--as", "user", metavar="USER", help="Who will look (id or email); denied where they may not see it.")
+@click.option("--minutes", type=click.IntRange(1, 1440), default=10, show_default=True, help="How long it is good for.")
+def metabase_embed_url(garage: str, user: str | None, minutes: int) -> None:
+    """Print the signed address of a garage's dashboard, for an iframe.
+
+    Whoever has it sees that garage until it expires. Needs METABASE_EMBED_SECRET too.
+    """
+    from vend.metabase import embed
+
+    click.echo(embed.url(load(), garage, user=user, minutes=minutes))
+
+
 @main.command(hidden=True)
 def setup() -> None:
     """Install the dbt packages; what `make setup` ends with."""
