@@ -52,6 +52,7 @@ IN_CHICAGO = [
     "marts.fact_daily_occupancy",
     "reports.rpt_cohort_retention",
     "reports.rpt_occupancy_analytics",
+    "reports.rpt_occupancy_hours",
     "reports.rpt_pass_performance",
     "reports.rpt_mrr_movements",
     "reports.rpt_financial_analytics",

@@ -550,6 +550,46 @@ def report(name: str | None, garage: str | None, user: str | None, form: str, li
     click.echo(report_print.printed(answer, form), nl=False)
 
 
+@main.command()
+@click.option("--garage", metavar="GARAGE", help="The page of one garage, by id or name.")
+@click.option("--as", "user", metavar="USER", help="As this user (id or email) sees it; without: everything.")
+@click.option("--out", metavar="DIR", help="Where to write.  [default: dashboards in VEND_HOME, per user]")
+@click.option("--format", "form", type=click.Choice(["html", "png", "csv"]), default="html", show_default=True)
+@click.option("--serve", is_flag=True, help="Then serve them on this machine until Ctrl-C.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="For --serve; 0: any.")
+def dashboard(garage: str | None, user: str | None, out: str | None, form: str, serve: bool, port: int) -> None:
+    """Write the dashboards: pages that stand alone.
+
+    One page per garage, one of the platform for Vend's leadership, and an index; an admin gets the garages they
+    administer. With --as the rows come through the secure views, as the database decides; exit code 1 where the user
+    may not see the garage. html needs no network; png needs Chromium; csv writes the tables behind.
+    """
+    from pathlib import Path
+
+    from vend.dashboard import write
+    from vend.progress import progress
+
+    settings = load()
+    with progress("pages") as update:
+        written = write.write(
+            settings,
+            hot_dsn(settings),
+            Path(out).expanduser().absolute() if out else None,
+            garage=garage,
+            user=user,
+            form=form,
+            progress=update,
+        )
+    files = "file" if len(written.files) == 1 else "files"
+    click.echo(f"{len(written.files):,} {files} in {written.folder}")
+    click.echo(f"Start with {written.start}")
+    if serve:
+        from vend.dashboard import serve as server
+
+        pages = {f"/{file.name}": file for file in written.files} | {"/": written.start}
+        server.serve(pages, port, lambda address: click.echo(f"{address}  (Ctrl-C ends it)"))
+
+
 @main.group()
 def metabase() -> None:
     """Provision Metabase on REPORTS: connection, questions, dashboards."""
