@@ -130,7 +130,8 @@ def test_snowflake_takes_what_is_asked_of_reports(manifests: dict[str, Manifest]
     for node in catalog_check.ours(manifests["cold"], "model"):
         known = {
             name: lineage.Known(
-                lineage.declared(column["data_type"] or "varchar"), (node["unique_id"], name) not in never_null
+                lineage.declared(column["data_type"] or "varchar"),
+                (node["unique_id"].replace(".vw_", ".rpt_"), name) not in never_null,
             )
             for name, column in node["columns"].items()
         }
