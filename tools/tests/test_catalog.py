@@ -21,7 +21,7 @@ import query_check
 from catalog_check import Manifest
 from snowflake_rules import lineage, parsers, rules
 from snowflake_rules import project as project_rules
-from vend import dbt, packages, source, sync
+from vend import dbt, packages, reader, source, sync
 from vend.settings import Settings
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -148,6 +148,10 @@ def test_snowflake_takes_what_is_asked_of_reports(manifests: dict[str, Manifest]
                 assert rules.objections(statement, {}, []) == [], path
                 asked += 1
     assert asked >= 36
+    for text in (reader.FIND_USER, reader.ALL_GARAGES, reader.OWN_GARAGES):
+        text = re.sub(r"\b(staging|marts|security)\.(?=\w+\b(?!\.))", r"vend_analytics.\1.", query_check.plain(text))
+        statement = lineage.Statement(text, catalog)
+        assert (statement.error, parsers.objections(text), rules.objections(statement, {}, [])) == (None, [], [])
 
 
 def test_only_the_group_reads_its_private_models(project_copy: Callable[[str], Path]) -> None:
