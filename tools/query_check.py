@@ -98,7 +98,8 @@ def _unknown_column(text: str, dialect: str, relations: dict[str, tuple[str, lis
     schema: dict[str, dict[str, dict[str, str]]] = {}
     for name, (_, columns) in relations.items():
         owner, table = name.split(".")
-        schema.setdefault(owner, {})[table] = dict.fromkeys(columns, "VARCHAR")
+        if columns:  # else sqlglot finds fault with every query
+            schema.setdefault(owner, {})[table] = dict.fromkeys(columns, "VARCHAR")
     try:
         qualify(sqlglot.parse_one(plain(text), dialect=dialect), schema=schema, dialect=dialect)
     except sqlglot.errors.SqlglotError as error:
