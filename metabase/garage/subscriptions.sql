@@ -6,6 +6,6 @@ select
 from reports.rpt_subscription_health
 where
     garage_id = {{garage}}
-    and month < (select max(latest.month) from reports.rpt_executive_dashboard as latest)
+    and month < (select max(latest.month) from reports.rpt_garage_monthly_pl as latest)
     [[and month >= {{since}}]]
 order by month

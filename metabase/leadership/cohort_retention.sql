@@ -8,7 +8,7 @@ with cohorts as (
         2 * sum(cohort_size) as divisor
     from reports.rpt_cohort_retention
     where
-        month < (select max(latest.month) from reports.rpt_executive_dashboard as latest)
+        month < (select max(latest.month) from reports.rpt_garage_monthly_pl as latest)
         and months_since_start <= 12
         [[and dateadd(month, -months_since_start, month) >= {{since}}]]
     group by cohort_month, months_since_start

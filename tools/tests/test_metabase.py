@@ -214,6 +214,15 @@ def test_the_connection(metabase: Metabase, settings: Settings) -> None:
     (id,) = metabase.databases
     assert "AAAA" not in str(metabase.databases)
     assert metabase.secrets[id].startswith("data:application/octet-stream;base64,")
+    told = metabase.secrets[id]
+    metabase.databases.clear()
+    metabase.fail = lambda method, path: (400, f'{{"message": "no: {told}"}}') if method == "POST" else None
+    with pytest.raises(VendError, match=r"no: data:application/octet-stream;base64,\*\*\*") as refused:
+        pushed(settings)
+    assert told.partition(",")[2][:20] not in str(refused.value)
+    metabase.fail = lambda method, path: None
+    pushed(settings)
+    (id,) = metabase.databases
     metabase.secrets[id] = "another"
     moved = replace(settings, snowflake={"SNOWFLAKE_ACCOUNT": "az99999.eu-west-1"})
     assert pushed(moved).changes == ["changed  database   Vend REPORTS (account)"]

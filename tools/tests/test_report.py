@@ -12,7 +12,7 @@ from decimal import Decimal
 import pytest
 from conftest import PROJECT, settings_in
 
-from vend import catalog, report_print
+from vend import catalog, reader, report_print
 from vend.errors import UsageError, VendError
 from vend.reader import DeniedError, Garage, Reader, Table
 from vend.report import Answer
@@ -126,3 +126,54 @@ def test_a_garage_is_named_by_id_or_name() -> None:
     operator = Reader(None, True, garages, admin._read)
     with pytest.raises(VendError, match=r"no garage 'Harwod'\. Did you mean Harwood No\. 10\?"):
         operator.garage("Harwod")
+
+
+def test_becoming_somebody_on_snowflake() -> None:
+    """As sent; the views themselves were never run there."""
+    sent: list[str] = []
+    there = settings_in(PROJECT / ".vend", warehouse="snowflake")
+
+    def ask(statement: str, values: tuple[object, ...] = ()) -> tuple[list[str], list[tuple[object, ...]]]:
+        sent.append(statement)
+        return [], []
+
+    reader._become(there, ask, "0423FEE9-b4f1-512e-9045-279498c0e419")
+    assert sent == [
+        "use role vend_app",
+        "use secondary roles none",
+        "set app_user = '0423fee9-b4f1-512e-9045-279498c0e419'",
+    ]
+    with pytest.raises(ValueError, match="badly formed"):
+        reader._become(there, ask, "x'; select 1 --")
+
+
+@pytest.mark.parametrize(
+    ("engine", "user", "sees_all", "asked", "read"),
+    [
+        ("duckdb", None, True, "vw_x", "rpt_x"),
+        ("duckdb", None, True, "rpt_x", "rpt_x"),
+        ("duckdb", "ada", True, "vw_x", "rpt_x"),
+        ("duckdb", "ann", False, "rpt_x", "vw_x"),
+        ("duckdb", "ann", False, "vw_x", "vw_x"),
+        ("snowflake", None, True, "vw_x", "vw_x"),
+        ("snowflake", None, True, "rpt_x", "rpt_x"),
+        ("snowflake", "ada", True, "vw_x", "rpt_x"),
+        ("snowflake", "ann", False, "rpt_x", "vw_x"),
+    ],
+)
+def test_which_relation_a_report_is_read_from(
+    engine: str, user: str | None, sees_all: bool, asked: str, read: str
+) -> None:
+    there = settings_in(PROJECT / ".vend", warehouse=engine)
+    match = reader.REPORT.search(f"select * from reports.{asked} where true")
+    assert match is not None
+    built = {"rpt_x", "vw_x", "rpt_whole"}
+    assert reader._relation(there, built, user, sees_all, match) == f"reports.{read}"
+    whole, gone = (reader.REPORT.search(f"from REPORTS.rpt_{name}") for name in ("whole", "gone"))
+    assert whole is not None
+    assert gone is not None
+    if not sees_all:
+        with pytest.raises(DeniedError, match="covers the whole platform"):
+            reader._relation(there, built, user, sees_all, whole)
+    with pytest.raises(VendError, match="not built yet"):
+        reader._relation(there, built, user, sees_all, gone)

@@ -90,12 +90,12 @@ FIND_USER = """
     where user_id = :wanted or email = :wanted
     order by user_id
 """
-ALL_GARAGES = "select garage_id, garage_name from marts.dim_garages order by garage_name, garage_id"
+ALL_GARAGES = "select garage_id, garage_name from marts.dim_garages order by garage_name nulls last, garage_id"
 OWN_GARAGES = """
     select garages.garage_id, garages.garage_name
     from marts.dim_garages as garages
     where garages.garage_id in (select access.garage_id from security.garage_access as access where user_id = :user)
-    order by garages.garage_name, garages.garage_id
+    order by garages.garage_name nulls last, garages.garage_id
 """
 BUILT = "select lower(table_name) from information_schema.tables where lower(table_schema) in ('marts', 'reports')"
 

@@ -67,6 +67,10 @@ class Client:
             "Set METABASE_API_KEY, a key of the group Administrators, or METABASE_USERNAME and METABASE_PASSWORD."
         )
 
+    def conceal(self, secret: str) -> None:
+        """What is never to be in a message."""
+        self._secrets.append(secret)
+
     def get(self, path: str, **query: str | list[str]) -> Json:
         return self._call("GET", path + (f"?{urlencode(query, doseq=True)}" if query else ""), None)
 
@@ -137,7 +141,8 @@ class Client:
         if isinstance(found, dict):
             errors = found.get("errors") or found.get("specific-errors")
             found = found.get("message") or found.get("cause") or errors or ""
-        words = " ".join((found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)).split())[:300]
+        words = found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
         for secret in self._secrets:
             words = words.replace(secret, "***")
+        words = " ".join(words.split())[:300]
         return f": {words.rstrip('.')}" if words else ""

@@ -126,6 +126,8 @@ class _Push:
             raise VendError(f"The private key {file} cannot be read ({error.strerror}).") from None
         if b"PRIVATE KEY" not in key:
             raise VendError(f"{file} is no private key in PEM.")
+        encoded = base64.b64encode(key).decode()
+        self.client.conceal(encoded)
         return {
             "account": account,
             "user": "VEND_METABASE",
@@ -136,7 +138,7 @@ class _Push:
             "schema-filters-patterns": self.content.schema,
             "use-password": False,
             "private-key-options": "uploaded",
-            "private-key-value": "data:application/octet-stream;base64," + base64.b64encode(key).decode(),
+            "private-key-value": "data:application/octet-stream;base64," + encoded,
         }
 
     # -------------------------------------------------------------------------------- descriptions from dbt
