@@ -6,7 +6,7 @@ from vend import settings
 from vend.dashboard import picture
 from vend.errors import VendError
 
-SIZES = {"executive": (960, 1180), "garage": (960, 1180)}
+SIZES = {"executive": (960, 1010), "garage": (960, 1090)}
 
 
 def main() -> None:

@@ -281,3 +281,25 @@ def test_a_run_that_is_ended(business: Business, first: run.Record, number: int)
     finally:
         business.connection.execute("alter table garages rename column spaces to capacity")
     assert business.cold(runs) == [("interrupted", "sync")]
+
+
+def test_only_what_changed_is_built(business: Business, first: run.Record, tmp_path: Path) -> None:
+    """As pull requests have it: what differs from a manifest, and what reads it; docs/schedules.md."""
+    state = json.loads((dbt.target_path(business.settings, "cold") / "manifest.json").read_text())
+    changed = "model.vend_analytics.int_subscription_months"
+    part = {f"model.vend_analytics.{name}" for name in ("int_subscription_months", "rpt_garage_monthly_pl")}
+    assert "model.vend_analytics.rpt_garage_monthly_pl" in state["child_map"][changed]
+    arguments = ["--select", "state:modified+,+rpt_garage_monthly_pl", "--defer", "--state", str(tmp_path)]
+    arguments += ["--indirect-selection", "cautious"]
+    for models in (set(), part):
+        (tmp_path / "manifest.json").write_text(json.dumps(state))
+        outcome = dbt.build(business.settings, "cold", as_of=first.as_of, arguments=arguments)
+        assert outcome.ok, outcome.failures
+        results = json.loads((dbt.target_path(business.settings, "cold") / "run_results.json").read_text())["results"]
+        built = {node["unique_id"] for node in results}
+        assert {name for name in built if name.startswith("model.")} == models
+        assert bool(outcome.count("pass", kinds=("test", "unit_test"))) == bool(models)
+        state["nodes"][changed]["raw_code"] += "\n-- another text"
+    (tmp_path / "manifest.json").unlink()
+    with pytest.raises(VendError, match="dbt stopped before it built anything"):
+        dbt.build(business.settings, "cold", as_of=first.as_of, arguments=arguments)

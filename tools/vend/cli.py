@@ -414,6 +414,33 @@ def check(names: tuple[str, ...], dry_run: bool, form: str) -> None:
 
 
 @main.command()
+@click.option("--out", type=click.Path(file_okay=False), help="Where to put it; else `docs` in VEND_HOME.")
+@click.option("--serve", is_flag=True, help="Then show it to this machine's browsers until Ctrl-C.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="For --serve; 0: a free one."
+)
+def docs(out: str | None, serve: bool, port: int) -> None:
+    """Make the catalog: both sides in one web page.
+
+    Every table, column, test and report, with owner, freshness and lineage from the operational tables to the
+    dashboards. One file, index.html, that needs no network and no server; what is not built yet is in it without types.
+    """
+    from pathlib import Path
+
+    from vend import docsite
+    from vend import serve as server
+
+    settings = load()
+    published = docsite.publish(settings, Path(out).absolute() if out else docsite.default_folder(settings))
+    for sentence in published.missing:
+        click.echo(f"{sentence} Of that side the catalog has what the project declares.", err=True)
+    click.echo(str(published.page))
+    if serve:
+        files = {"/": published.page, "/index.html": published.page}
+        server.serve(files, port, lambda address: click.echo(f"{address}  (Ctrl-C ends it)"))
+
+
+@main.command()
 @click.option("--every", type=click.IntRange(1), metavar="SECONDS", help="Go on until stopped, so often; 300 is usual.")
 @click.option("--schedule", is_flag=True, help="Have the database's pg_cron do it, every 5 minutes or as --every says.")
 @click.option("--reconcile", is_flag=True, help="Compare the summaries with the source before, row by row, and repair.")

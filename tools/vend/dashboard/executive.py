@@ -26,13 +26,13 @@ from vend.dashboard.read import Cold, Platform, Row
 
 COHORTS, MONTHS = 12, 12
 MOVEMENTS = (
-    ("Recurring at the start", "opening_mrr"),
+    ("At the start", "opening_mrr"),
     ("New customers", "new_mrr"),
     ("Came back", "reactivation_mrr"),
     ("Pay more", "expansion_mrr"),
     ("Pay less", "contraction_mrr"),
     ("Left", "churned_mrr"),
-    ("Recurring at the end", "closing_mrr"),
+    ("At the end", "closing_mrr"),
 )
 NO_BASE = "nothing in the month before to compare with"
 
@@ -250,9 +250,7 @@ def _heat(platform: Platform) -> dict[str, Any] | None:
         "rows": [
             (
                 words.short_month(date.fromisoformat(f"{cohort}-01")),
-                words.number(
-                    max((row["cohort_size"] for (name, _), row in found.items() if name == cohort), default=0)
-                ),
+                words.number(sizes[cohort]),
                 [one(cohort, month) for month in range(width + 1)],
             )
             for cohort in cohorts
@@ -268,11 +266,11 @@ def _cohorts_say(found: dict[tuple[str, int], Row], cohorts: list[str]) -> str:
         rows = [row for cohort in cohorts if (row := found.get((cohort, month)))]
         size = sum(row["cohort_size"] for row in rows)
         if size:
-            rate = 100 * Decimal(sum(row["retained_users"] for row in rows)) / Decimal(size)
+            rate = words.ratio(sum(row["retained_users"] for row in rows), size)
             parts.append(f"{words.percent(rate, 1)} after {words.plural(month, 'month')}")
-    return (
-        f"Of the customers who came, there were still {'; '.join(parts)}." if parts else "No cohort is a month old yet."
-    )
+    if not parts:
+        return "No cohort is a month old yet."
+    return f"Of the customers who came, there were still {', '.join(parts)}."
 
 
 # ----------------------------------------------------------------------------------------------------- health

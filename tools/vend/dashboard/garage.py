@@ -86,19 +86,16 @@ def _today(garage: Garage, hot: Hot) -> list[Figure]:
     spaces = f"{words.number(now['current_occupancy'])} of {words.plural(now['capacity'], 'space')} taken"
     if not now["capacity"]:
         spaces = f"{words.plural(now['current_occupancy'], 'vehicle')} inside"
-    if before is None:
-        changes = [Change(words.DASH, None, "the operational tables cannot be read")] * 4
-    else:
-        paid = before["gross_revenue"]
-        paid_then = f"{words.money(paid, currency)} {until}" if paid else f"nothing paid {until}"
-        payments, subscriptions = (words.number(before[name]) for name in ("payment_count", "active_count"))
-        in_force = f"{subscriptions} at {here:%H:%M} on {when}"
-        changes = [
-            words.in_percent(now["gross_revenue"], paid, paid_then),
-            words.by(now["payment_count"], before["payment_count"], f"{payments} {until}"),
-            words.by(now["active_count"], before["active_count"], in_force),
-            _occupancy_change(now, before, f"{words.hours(here.hour)} on {when}"),
-        ]
+    paid = before["gross_revenue"]
+    paid_then = f"{words.money(paid, currency)} {until}" if paid else f"nothing paid {until}"
+    payments, subscriptions = (words.number(before[name]) for name in ("payment_count", "active_count"))
+    in_force = f"{subscriptions} at {here:%H:%M} on {when}"
+    changes = [
+        words.in_percent(now["gross_revenue"], paid, paid_then),
+        words.by(now["payment_count"], before["payment_count"], f"{payments} {until}"),
+        words.by(now["active_count"], before["active_count"], in_force),
+        _occupancy_change(now, before, f"{words.hours(here.hour)} on {when}"),
+    ]
     full = now["occupancy_rate"]
     return [
         Figure("Revenue", words.money(now["gross_revenue"], currency), changes[0]),
@@ -119,10 +116,10 @@ def _occupancy_change(now: Row, before: Row, when: str) -> Change:
 
 
 def _today_rows(garage: Garage) -> list[Row]:
-    before = garage.week_ago or {}
+    before = garage.week_ago
     measures = ("gross_revenue", "payment_count", "active_count")
-    rows: list[Row] = [{"measure": m, "value": garage.now[m], "week_ago": before.get(m)} for m in measures]
-    inside = {"value": garage.now["current_occupancy"], "week_ago": before.get("occupancy_count")}
+    rows: list[Row] = [{"measure": m, "value": garage.now[m], "week_ago": before[m]} for m in measures]
+    inside = {"value": garage.now["current_occupancy"], "week_ago": before["occupancy_count"]}
     return [*rows, {"measure": "vehicles_inside"} | inside]
 
 

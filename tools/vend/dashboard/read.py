@@ -52,13 +52,13 @@ class Cold:
 
 @dataclass(frozen=True)
 class Garage:
-    """now: of the hot views, and week_ago beside it, None where the operational tables cannot be read."""
+    """now: of the hot views; week_ago: beside it, compared_at (UTC)."""
 
     id: str
     name: str
     currency: str
     now: Row
-    week_ago: Row | None
+    week_ago: Row
     compared_at: datetime
     days: list[Row] = field(default_factory=list)
     failed: list[Row] = field(default_factory=list)
@@ -126,6 +126,8 @@ def read(settings: Settings, dsn: str, *, garage: str | None, platform: bool, us
         for each in chosen
         if each.id in now["garages"]
     ]
+    if not garages and not whole:
+        raise VendError(f"The hot views do not know {chosen[0].name} yet. Bring them up to date with `vend refresh`.")
     return Read(clock, _cold(settings, reports), hot.user, garages, whole)
 
 
