@@ -681,6 +681,36 @@ def rpt_occupancy_analytics(source: Source, frame: Frame) -> list[Row]:
     return rows
 
 
+def rpt_occupancy_hours(source: Source, frame: Frame) -> list[Row]:
+    today = frame.local(frame.as_of).date()
+    cells: dict[tuple[str, int, int], list[Row]] = defaultdict(list)
+    for row in fact_daily_occupancy(source, frame):
+        if row["occupancy_count"] is not None and today - timedelta(days=56) <= row["occupancy_date"] < today:
+            cells[row["garage_id"], row["occupancy_date"].isoweekday() % 7, row["hour"]].append(row)
+    names = {row["id"]: trim(row["name"]) for row in source["garages"]}
+    rows = []
+    for (garage, weekday, hour), counted in cells.items():
+        rates = [row["occupancy_rate"] for row in counted if row["occupancy_rate"] is not None]
+        days = [row["occupancy_date"] for row in counted]
+        rows.append(
+            {
+                "garage_id": garage,
+                "garage_name": names[garage],
+                "day_of_week": weekday,
+                "day_name": f"{days[0]:%a}",
+                "hour": hour,
+                "days_counted": len(days),
+                "avg_occupancy_count": ratio(sum(row["occupancy_count"] for row in counted), len(days), digits=2),
+                "avg_occupancy_rate": ratio(total(rates), len(rates), digits=2),
+                "peak_occupancy_rate": max(rates, default=None),
+                "peak_hours_count": sum(row["is_peak_hour"] for row in counted),
+                "first_day": min(days),
+                "last_day": max(days),
+            }
+        )
+    return rows
+
+
 def rpt_pass_performance(source: Source, frame: Frame) -> list[Row]:
     garages, currency = by_id(source["garages"]), currencies(source, frame)
     lives = {row["subscription_id"]: row["subscription_lifetime_days"] for row in fact_subscriptions(source, frame)}
@@ -880,6 +910,7 @@ COLD: dict[str, tuple[Recompute, tuple[str, ...]]] = {
     "reports.rpt_executive_dashboard": (rpt_executive_dashboard, ("month",)),
     "reports.rpt_cohort_retention": (rpt_cohort_retention, ("garage_id", "cohort_month", "months_since_start")),
     "reports.rpt_occupancy_analytics": (rpt_occupancy_analytics, ("garage_id", "month")),
+    "reports.rpt_occupancy_hours": (rpt_occupancy_hours, ("garage_id", "day_of_week", "hour")),
     "reports.rpt_pass_performance": (rpt_pass_performance, ("pass_id",)),
     "reports.rpt_mrr_movements": (_in("recompute_financials", "rpt_mrr_movements"), ("garage_id", "month")),
     "reports.rpt_financial_analytics": (_in("recompute_financials", "rpt_financial_analytics"), ("garage_id", "month")),

@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -22,14 +22,20 @@ from zoneinfo import ZoneInfo
 import duckdb
 import psycopg
 import pytest
+import reading
 import recompute
 import recompute_financials
-from conftest import settings_in
+import sqlglot
+from click.testing import CliRunner
+from conftest import PROJECT, settings_in
 from psycopg import conninfo, sql
 from psycopg.types.json import Jsonb
 from recompute import COLD, HOT, Frame, Row, Source, differences
 
+import query_check
 from vend import dbt, source, sync
+from vend.cli import main
+from vend.metabase import content as metabase_content
 from vend.settings import Settings
 
 AS_OF = datetime(2026, 3, 17, 14, 30)
@@ -46,6 +52,7 @@ IN_CHICAGO = [
     "marts.fact_daily_occupancy",
     "reports.rpt_cohort_retention",
     "reports.rpt_occupancy_analytics",
+    "reports.rpt_occupancy_hours",
     "reports.rpt_pass_performance",
     "reports.rpt_mrr_movements",
     "reports.rpt_financial_analytics",
@@ -1528,3 +1535,126 @@ def test_every_analysis_is_checked(cold_queries: Queries, hot_queries: Queries) 
     names = {*cold_queries.texts, *hot_queries.texts}
     assert len(names) == 11
     assert all(f'"{name}"' in text for name in names)
+
+
+# ------------------------------------------------------------------------------------- reading as somebody
+
+
+def test_each_reader_sees_their_garages_and_no_other(pipeline: tuple[Settings, str], hot_queries: Queries) -> None:
+    reading.assert_each_sees_their_own(*pipeline)
+
+
+def test_no_reader_learns_of_the_garages_of_others(pipeline: tuple[Settings, str], hot_queries: Queries) -> None:
+    reading.assert_nobody_learns_of_others(*pipeline)
+
+
+def test_the_report_command_as_somebody(
+    pipeline: tuple[Settings, str], hot_queries: Queries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, dsn = pipeline
+    for name, value in {"VEND_HOME": settings.home, "VEND_POSTGRES_DSN": dsn}.items():
+        monkeypatch.setenv(name, str(value))
+    source = reading.source_of(dsn)
+    admins = {row["user_id"]: row["garage_id"] for row in source["garage_admins"]}
+    user, garage = next((row["id"], admins[row["id"]]) for row in source["users"] if row["role"] == "garage_admin")
+    for name in ("rpt_garage_monthly_pl", "vw_garage_monthly_pl", "mv_daily_revenue"):
+        told = CliRunner().invoke(main, ["report", name, "--as", user, "--garage", garage, "--format", "json"])
+        assert told.exit_code == 0, told.stderr
+        rows = json.loads(told.stdout)["rows"]
+        assert {row["garage_id"] for row in rows} == {garage}
+    limited = CliRunner().invoke(main, ["report", "mv_daily_revenue", "--limit", "3"])
+    assert "(the first 3 rows; --limit 0 for all" in limited.stdout
+    for arguments, code, words in (
+        (["rpt_customer_360", "--as", user], 1, "Access denied: rpt_customer_360 covers the whole platform"),
+        (["rpt_mrr_movements", "--as", user, "--garage", SOME_GARAGE], 1, "Access denied: "),
+        (["rpt_mrr_movements", "--garage", SOME_GARAGE], 1, f"There is no garage '{SOME_GARAGE}'"),
+        (["rpt_executive_dashboard", "--garage", garage], 2, "has no garage; leave --garage away"),
+        (["rpt_mrr_movement"], 2, "Did you mean rpt_mrr_movements"),
+        (["--as", user], 2, "Name the report"),
+    ):
+        refused = CliRunner().invoke(main, ["report", *arguments])
+        assert (refused.exit_code, refused.stdout) == (code, "")
+        assert words in refused.stderr
+        assert refused.stderr.count("Error: ") == 1
+    monkeypatch.setenv("VEND_HOME", str(settings.home / "nowhere"))
+    unbuilt = CliRunner().invoke(main, ["report", "rpt_mrr_movements", "--format", "json"])
+    assert unbuilt.exit_code == 1
+    assert json.loads(unbuilt.stdout)["ok"] is False
+    assert "vend sync" in unbuilt.stderr
+
+
+# -------------------------------------------------------------------------------------- Metabase's questions
+
+
+@pytest.fixture(scope="module")
+def questions(pipeline: tuple[Settings, str], second: Stage) -> Iterator[Callable[..., list[Row]]]:
+    """Call it with folder/key, and a garage, for the answer: Snowflake's SQL in DuckDB's words."""
+    settings, _ = pipeline
+    with duckdb.connect(str(settings.duckdb_path), read_only=True) as connection:
+
+        def ask(name: str, garage_id: str = "", optional: bool = False) -> list[Row]:
+            text = query_check.plain((PROJECT / "metabase" / f"{name}.sql").read_text(), optional=optional)
+            text = text.replace("garage_id = 'x'", f"garage_id = '{garage_id}'")
+            return rows_of(connection, sqlglot.transpile(text, read="snowflake", write="duckdb")[0])
+
+        yield ask
+
+
+def test_every_question_has_an_answer_with_its_axes(questions: Callable[..., list[Row]]) -> None:
+    for collection in metabase_content.load(settings_in(PROJECT)).collections:
+        for question in collection.questions:
+            axes = {question.x, question.series, *question.y, *(question.pivot or {}).values()} - {None}
+            answers = [
+                row
+                for garage_id in (ASKED if collection.locked else [CLUB])
+                for optional in (False, True)
+                for row in questions(f"{collection.key}/{question.key}", garage_id, optional)
+            ]
+            assert answers, question.key
+            assert all(axes <= row.keys() for row in answers), question.key
+
+
+def test_the_questions_about_a_garage(questions: Callable[..., list[Row]], second: Stage) -> None:
+    now = max(row["month"] for row in second.cold["reports.rpt_garage_monthly_pl"])
+    for garage_id in ASKED:
+        health = [row for row in second.cold["reports.rpt_subscription_health"] if row["garage_id"] == garage_id]
+        for name, rows in (
+            ("subscriptions", [row for row in health if row["month"] < now]),
+            ("profit_and_loss", only_complete(second, "rpt_financial_analytics", garage_id)[::-1]),
+            ("failed_payments", [r for r in second.cold["reports.rpt_failed_payments"] if r["garage_id"] == garage_id]),
+        ):
+            found = questions(f"garage/{name}", garage_id)
+            expected = [tuple(row[column] for column in found[0]) for row in rows] if found else []
+            assert len(found) == len(rows), name
+            assert sorted(map(str, expected)) == sorted(str(tuple(row.values())) for row in found), name
+
+
+def test_the_questions_about_the_platform(questions: Callable[..., list[Row]], second: Stage) -> None:
+    rankings = [row for row in second.cold["reports.rpt_garage_rankings"] if row["is_complete_month"]]
+    last = max(row["month"] for row in rankings)
+    top = sorted(
+        (row for row in rankings if row["month"] == last and row["currency"] == "usd"),
+        key=lambda row: (-row["gross_revenue"], row["garage_id"]),
+    )
+    found = questions("leadership/top_garages")
+    assert [row["garage_name"] for row in found] == [row["garage_name"] for row in top[:10]]
+    now = max(row["month"] for row in second.cold["reports.rpt_garage_monthly_pl"])
+    cohorts: dict[tuple[str, int], tuple[int, int]] = {}
+    for row in second.cold["reports.rpt_cohort_retention"]:
+        if row["month"] < now and row["months_since_start"] <= 12:
+            kept, size = cohorts.get(place := (row["cohort_month"], row["months_since_start"]), (0, 0))
+            cohorts[place] = kept + row["retained_users"], size + row["cohort_size"]
+    expected = {
+        place: (Decimal(1000 * kept) / size).quantize(Decimal(1), ROUND_HALF_UP) / 10
+        for place, (kept, size) in cohorts.items()
+    }
+    retention = questions("leadership/cohort_retention")
+    assert {(row["cohort_month"], row["months_since_start"]): row["retention_percent"] for row in retention} == expected
+    assert 0 < min(expected.values()) < 100
+
+
+def only_complete(stage: Stage, report: str, garage_id: str) -> list[Row]:
+    rows = [
+        row for row in stage.cold[f"reports.{report}"] if row["garage_id"] == garage_id and row["is_complete_month"]
+    ]
+    return sorted(rows, key=lambda row: row["month"])
