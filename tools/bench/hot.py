@@ -269,17 +269,21 @@ def writing(dsn: str, rounds: int) -> list[str]:
 
 def measured(payments: int, options: argparse.Namespace) -> tuple[list[str], float, float]:
     """All of it on a server of its own: the report, and the median milliseconds of a refresh, ours and theirs."""
-    home = PROJECT / ".vend" / "bench-hot"
-    vend(home, "down") if home.exists() else None
-    shutil.rmtree(home, ignore_errors=True)
-    home.mkdir(parents=True)
+    home = PROJECT / ".vend" / (f"bench-hot-{payments}" if options.keep else "bench-hot")
+    seeded = home / "seeded"
+    if not (options.keep and seeded.exists()):
+        vend(home, "down") if home.exists() else None
+        shutil.rmtree(home, ignore_errors=True)
+        home.mkdir(parents=True)
     vend(home, "up")
     try:
         begun = time.perf_counter()
-        print(f"seeding {payments:,} payments …", file=sys.stderr)
-        vend(home, "source", "init")
-        size = ("--garages", str(options.garages), "--months", "36", "--payments", str(payments))
-        vend(home, "source", "seed", *size)
+        if not seeded.exists():
+            print(f"seeding {payments:,} payments …", file=sys.stderr)
+            vend(home, "source", "init")
+            size = ("--garages", str(options.garages), "--months", "36", "--payments", str(payments))
+            vend(home, "source", "seed", *size)
+            seeded.touch()
         vend(home, "build", "hot", "--resource-type", "model")
         vend(home, "roles")
         dsn = address(home)
@@ -291,7 +295,8 @@ def measured(payments: int, options: argparse.Namespace) -> tuple[list[str], flo
         minutes = (time.perf_counter() - begun) / 60
     finally:
         vend(home, "down")
-        shutil.rmtree(home, ignore_errors=True)
+        if not options.keep:
+            shutil.rmtree(home, ignore_errors=True)
     about = f"Postgres {version}, {payments:,} payments, {size_of[0]:.1f} GB; {minutes:.0f} minutes in all."
     return [about, "", *told], ours, theirs
 
@@ -305,6 +310,7 @@ def main() -> None:
     parser.add_argument(
         "--factor", action="store_true", help="measure at a tenth of the payments first, for the factor"
     )
+    parser.add_argument("--keep", action="store_true", help="leave the seeded business, and use what was left")
     parser.add_argument("--dry-run", action="store_true", help="print the results, leave docs/benchmarks.md alone")
     options = parser.parse_args()
     started, load = datetime.now(UTC), os.getloadavg()[0]
