@@ -12,12 +12,18 @@ from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as limits
 from psycopg import conninfo
 
 from vend import server
 from vend.settings import Settings
 
 PROJECT = Path(__file__).resolve().parents[2]
+
+# A slow machine is not a failure.
+limits.register_profile("vend", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+limits.load_profile("vend")
 
 
 def settings_in(home: Path, **changes: Any) -> Settings:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
 import json
-import os
 import random
 import signal
 import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -434,24 +431,36 @@ RUN = """
 import sys
 from pathlib import Path
 from vend.settings import Settings
-from vend.source import init, mutate, seed
 from vend.sync import sync
-home = Path(sys.argv[2])
-sync(Settings(Path(sys.argv[1]), home, None, None, "duckdb", home / "vend_analytics.duckdb"), sys.argv[3])
+project, home, dsn, table, point = sys.argv[1:]
+
+def reached(task, what):
+    if (task, what) == (table, point):
+        print("there", flush=True)
+        sys.stdin.read()
+
+def progress(task, done, total=None):
+    reached(task, "rows" if done else "start")
+
+def state(task, text, final=False):
+    reached(task, text)
+
+sync(Settings(Path(project), Path(home), None, None, "duckdb", Path(home) / "vend_analytics.duckdb"), dsn,
+     progress=progress, state=state)
 """
 
 
 @pytest.mark.parametrize(
-    ("number", "staged", "loaded"),
+    ("number", "table", "point"),
     [
-        (signal.SIGKILL, 1, 0),
-        (signal.SIGKILL, 0, 50_000),
-        (signal.SIGTERM, 0, 300_000),
-        (signal.SIGINT, 500_000, 0),
+        (signal.SIGKILL, "payments", "rows"),
+        (signal.SIGKILL, "payments", "loading"),
+        (signal.SIGTERM, "parked", "start"),
+        (signal.SIGINT, "payments", "proving"),
     ],
 )
 def test_killed_and_run_again(
-    settings: Settings, source: psycopg.Connection[Any], database: str, number: int, staged: int, loaded: int
+    settings: Settings, source: psycopg.Connection[Any], database: str, number: int, table: str, point: str
 ) -> None:
     source.execute(
         "insert into payments (garage_id, amount, payment_date, stripe_payment_intent_id)"
@@ -460,38 +469,22 @@ def test_killed_and_run_again(
     )
     sync(settings, database, tables=["users", "parked"])
     source.execute("update users set phone = 'x' where email = '1@x.org'")
-    arguments = [sys.executable, "-c", RUN, str(settings.project), str(settings.home), database]
-    process = subprocess.Popen(arguments, stderr=subprocess.DEVNULL)
-    size = settings.duckdb_path.stat().st_size
+    arguments = [sys.executable, "-c", RUN, str(settings.project), str(settings.home), database, table, point]
+    process = subprocess.Popen(
+        arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
     try:
-        while process.poll() is None:
-            if held(settings.home / "stage") >= staged and held(settings.home, "*.duckdb*") >= size + loaded:
-                process.send_signal(number)
-                break
-            with_patience(process)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "there\n"
     finally:
-        process.wait()
-    assert process.returncode != 0, "it ended before it could be stopped"
+        process.send_signal(number)
+        process.communicate()
+    assert process.returncode != 0
     if number == signal.SIGINT:
-        assert held(settings.home / "stage") == 0
+        assert list((settings.home / "stage").iterdir()) == []
     assert sync(settings, database).ok
     assert_equal(settings, source)
     assert list((settings.home / "stage").iterdir()) == []
-
-
-def with_patience(process: subprocess.Popen[bytes]) -> None:
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(timeout=0.001)
-
-
-def held(folder: Path, pattern: str = "*") -> int:
-    """Bytes of the files in a folder that another process is changing."""
-    total = 0
-    for inner, _, names in os.walk(folder):  # passes over folders that vanish meanwhile
-        for name in fnmatch.filter(names, pattern):
-            with suppress(FileNotFoundError):
-                total += (Path(inner) / name).stat().st_size
-    return total
 
 
 def test_one_sync_at_a_time(settings: Settings, source: psycopg.Connection[Any], database: str) -> None:
