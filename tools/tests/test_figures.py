@@ -20,6 +20,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import duckdb
+import metabase_server
 import psycopg
 import pytest
 import reading
@@ -35,7 +36,9 @@ from recompute import COLD, HOT, Frame, Row, Source, differences
 import query_check
 from vend import dbt, source, sync
 from vend.cli import main
+from vend.errors import VendError
 from vend.metabase import content as metabase_content
+from vend.metabase import embed
 from vend.settings import Settings
 
 AS_OF = datetime(2026, 3, 17, 14, 30)
@@ -1726,3 +1729,24 @@ def only_complete(stage: Stage, report: str, garage_id: str) -> list[Row]:
         row for row in stage.cold[f"reports.{report}"] if row["garage_id"] == garage_id and row["is_complete_month"]
     ]
     return sorted(rows, key=lambda row: row["month"])
+
+
+def test_an_embed_is_for_a_garage_of_the_reader(pipeline: tuple[Settings, str], second: Stage) -> None:
+    there, dsn = pipeline
+    source = reading.source_of(dsn)
+    admins = {row["user_id"]: row["garage_id"] for row in source["garage_admins"]}
+    user, own = next((row["id"], admins[row["id"]]) for row in source["users"] if row["role"] == "garage_admin")
+    other = next(row["id"] for row in source["garages"] if row["id"] not in admins.values())
+    server = metabase_server.Metabase({})
+    with metabase_server.running(server) as url:
+        given = {"METABASE_URL": url, "METABASE_API_KEY": server.key, "METABASE_EMBED_SECRET": server.embed_secret}
+        settings = replace(there, metabase=given)
+        collection = server.add_collection(name="Vend garages")["id"]
+        dashboard = server.add_dashboard(name="Garage dashboard", collection_id=collection)
+        dashboard |= {"enable_embedding": True, "embedding_params": {"garage": "locked", "since": "enabled"}}
+        address = embed.url(settings, own.upper(), user=user)
+        token = address.removeprefix(f"{url}/embed/dashboard/").partition("#")[0]
+        assert server.embedded(token) == (dashboard, {"garage": [own]})
+        with pytest.raises(VendError, match=f"Access denied: .* administers no garage '{other}'"):
+            embed.url(settings, other, user=user)
+        assert embed.url(settings, other)
