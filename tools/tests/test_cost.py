@@ -455,7 +455,7 @@ def test_bill_of_the_month(account: Account) -> None:
     # what Snowflake measured is taken for the plan
     assert bill.plan.model.notes == ()
     assert bill.plan.model.assumptions["build_seconds"].value == 50
-    assert bill.plan.model.assumptions["sync_seconds"].source == "measured: median of the last 1 in ops.sync_runs"
+    assert bill.plan.model.assumptions["sync_seconds"].source == "measured: median of the last 2 in ops.sync_runs"
     october = account.bill(date(2026, 10, 1))
     assert october.whole_days == october.month_days == 31
     assert "came to" in cost_report.bill_verdict(october)
