@@ -12,8 +12,8 @@ subscriptions as (
     select
         garage_id,
         month,
-        sum(is_new) as new_subscriptions,
-        sum(is_churned) as churned_subscriptions,
+        sum(is_new) as begun,
+        sum(is_churned) as ended,
         sum(is_new - is_churned) as active_change,
         sum(mrr_change) as mrr_change,
         sum(case when status = 'past_due' then is_new - is_churned else 0 end) as past_due_change,
@@ -53,15 +53,15 @@ standing as (
     select
         garage_months.garage_id,
         garage_months.month,
-        sum(case when changes.month = garage_months.month then changes.new_subscriptions end) as new_subscriptions,
-        sum(case when changes.month = garage_months.month then changes.churned_subscriptions end) as churned_subscriptions,
-        sum(changes.active_change) as active_subscriptions,
-        sum(changes.customers_change) as unique_customers,
-        sum(changes.mrr_change) as monthly_recurring_revenue,
-        sum(changes.past_due_change) as past_due_subscriptions,
-        sum(changes.unpaid_change) as unpaid_subscriptions,
-        sum(changes.trialing_change) as trialing_subscriptions,
-        sum(changes.paused_change) as paused_subscriptions
+        coalesce(sum(case when changes.month = garage_months.month then changes.begun end), 0) as new_subscriptions,
+        coalesce(sum(case when changes.month = garage_months.month then changes.ended end), 0) as churned_subscriptions,
+        coalesce(sum(changes.active_change), 0) as active_subscriptions,
+        coalesce(sum(changes.customers_change), 0) as unique_customers,
+        coalesce(sum(changes.mrr_change), 0) as monthly_recurring_revenue,
+        coalesce(sum(changes.past_due_change), 0) as past_due_subscriptions,
+        coalesce(sum(changes.unpaid_change), 0) as unpaid_subscriptions,
+        coalesce(sum(changes.trialing_change), 0) as trialing_subscriptions,
+        coalesce(sum(changes.paused_change), 0) as paused_subscriptions
     from garage_months
     left join changes
         on garage_months.garage_id = changes.garage_id
@@ -73,15 +73,14 @@ standing as (
 select
     garage_id,
     month,
-    coalesce(active_subscriptions, 0) - coalesce(new_subscriptions, 0) + coalesce(churned_subscriptions, 0)
-        as opening_subscriptions,
-    coalesce(new_subscriptions, 0) as new_subscriptions,
-    coalesce(churned_subscriptions, 0) as churned_subscriptions,
-    coalesce(active_subscriptions, 0) as active_subscriptions,
-    coalesce(unique_customers, 0) as unique_customers,
-    coalesce(monthly_recurring_revenue, 0) as monthly_recurring_revenue,
-    coalesce(past_due_subscriptions, 0) as past_due_subscriptions,
-    coalesce(unpaid_subscriptions, 0) as unpaid_subscriptions,
-    coalesce(trialing_subscriptions, 0) as trialing_subscriptions,
-    coalesce(paused_subscriptions, 0) as paused_subscriptions
+    active_subscriptions - new_subscriptions + churned_subscriptions as opening_subscriptions,
+    new_subscriptions,
+    churned_subscriptions,
+    active_subscriptions,
+    unique_customers,
+    monthly_recurring_revenue,
+    past_due_subscriptions,
+    unpaid_subscriptions,
+    trialing_subscriptions,
+    paused_subscriptions
 from standing

@@ -14,7 +14,7 @@ changes as (
         new_price,
         first_value(old_price) over (
             partition by pass_id
-            order by effective_date, created_at, pass_price_change_id
+            order by effective_date, created_at nulls last, pass_price_change_id
             rows between unbounded preceding and current row
         ) as first_price,
         -- of several at one instant the one recorded last holds

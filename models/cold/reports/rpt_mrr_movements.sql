@@ -10,7 +10,7 @@ customer_changes as (
 
     select
         *,
-        closing_mrr - opening_mrr as mrr_change
+        closing_mrr - opening_mrr as change
     from {{ ref('int_customer_changes') }}
 
 ),
@@ -20,12 +20,12 @@ movements as (
     select
         garage_id,
         month,
-        sum(mrr_change) as mrr_change,
-        sum(case when movement = 'new' then mrr_change else 0 end) as new_mrr,
-        sum(case when movement = 'reactivation' then mrr_change else 0 end) as reactivation_mrr,
-        sum(case when movement = 'expansion' then mrr_change else 0 end) as expansion_mrr,
-        sum(case when movement = 'contraction' then mrr_change else 0 end) as contraction_mrr,
-        sum(case when movement = 'churn' then mrr_change else 0 end) as churned_mrr,
+        sum(change) as mrr_change,
+        sum(case when movement = 'new' then change else 0 end) as new_mrr,
+        sum(case when movement = 'reactivation' then change else 0 end) as reactivation_mrr,
+        sum(case when movement = 'expansion' then change else 0 end) as expansion_mrr,
+        sum(case when movement = 'contraction' then change else 0 end) as contraction_mrr,
+        sum(case when movement = 'churn' then change else 0 end) as churned_mrr,
         sum(customers_change) as customers_change,
         sum(case when movement = 'new' then 1 else 0 end) as new_customers,
         sum(case when movement = 'reactivation' then 1 else 0 end) as reactivated_customers,
