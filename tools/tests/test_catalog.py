@@ -30,14 +30,18 @@ from conftest import settings_in
 from psycopg import conninfo
 
 import catalog_check
+import query_check
 from catalog_check import Manifest
-from vend import dbt, docsite, packages, serve, source, sync
+from snowflake_rules import lineage, parsers, rules
+from snowflake_rules import project as project_rules
+from vend import dbt, docsite, packages, reader, serve, source, sync
 from vend.docsite_state import State
 from vend.errors import UsageError, VendError
 from vend.settings import Settings
 
 PROJECT = Path(__file__).resolve().parents[2]
 SIDES = ("cold", "hot")
+READ = ("tools/catalog", "tools/vend/dashboard_sql", "metabase")
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +51,7 @@ def project_copy(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pa
 
     def copy(name: str) -> Path:
         place = tmp_path_factory.mktemp(name)
-        for folder in ("models", "macros", "seeds", "tests", "snapshots", "analyses", "dbt_packages", "tools/catalog"):
+        for folder in ("models", "macros", "seeds", "tests", "snapshots", "analyses", "dbt_packages", *READ):
             if (PROJECT / folder).exists():
                 shutil.copytree(PROJECT / folder, place / folder)
         for file in ("dbt_project.yml", "packages.yml", "package-lock.yml", "selectors.yml"):
@@ -140,6 +144,37 @@ def test_what_is_described_is_what_is_built(manifests: dict[str, Manifest], buil
     assert compared > 35
 
 
+def test_snowflake_takes_what_is_asked_of_reports(manifests: dict[str, Manifest]) -> None:
+    """Metabase's questions, with and without what an empty filter leaves away, and the queries of `vend dashboard`."""
+    catalog = lineage.Catalog()
+    never_null = set(project_rules._never_null(manifests["cold"]["nodes"]))
+    for node in catalog_check.ours(manifests["cold"], "model"):
+        known = {
+            name: lineage.Known(
+                lineage.declared(column["data_type"] or "varchar"),
+                (node["unique_id"].replace(".vw_", ".rpt_"), name) not in never_null,
+            )
+            for name, column in node["columns"].items()
+        }
+        catalog.add(f"vend_analytics.{node['schema']}.{node['alias']}", known)
+    asked = 0
+    for pattern, (side, _, _) in query_check.QUERIES.items():
+        for path in sorted(PROJECT.glob(pattern)) if side == "cold" else ():
+            for optional in (True, False):
+                text = query_check.plain(path.read_text(), optional=optional)
+                text = re.sub(r"\breports\.", "vend_analytics.reports.", text)
+                statement = lineage.Statement(text, catalog)
+                assert statement.error is None, path
+                assert parsers.objections(text) == [], path
+                assert rules.objections(statement, {}, []) == [], path
+                asked += 1
+    assert asked >= 36
+    for text in (reader.FIND_USER, reader.ALL_GARAGES, reader.OWN_GARAGES):
+        text = re.sub(r"\b(staging|marts|security)\.(?=\w+\b(?!\.))", r"vend_analytics.\1.", query_check.plain(text))
+        statement = lineage.Statement(text, catalog)
+        assert (statement.error, parsers.objections(text), rules.objections(statement, {}, [])) == (None, [], [])
+
+
 def test_only_the_group_reads_its_private_models(project_copy: Callable[[str], Path]) -> None:
     project = project_copy("private")
     (project / "models" / "cold" / "reports" / "rpt_stranger.sql").write_text(
@@ -182,6 +217,7 @@ exposures:
   - name: wrong_exposure
     type: dashboard
     owner: {name: Nobody}
+    config: {meta: {queries: ["nowhere/*.sql"]}}
     depends_on: [ref('dim_users')]
 macros:
   - name: half_described
@@ -224,6 +260,11 @@ WRONG = {
     "seeds/cold/state_regions_too.csv": "a\n1\n",
     "macros/wrong.sql": "{% macro wrong() %}{% endmacro %}\n{% macro half_described(a, b=1) %}{% endmacro %}",
     "analyses/cold/wrong_analysis.sql": "select 1 as x",
+    "metabase/garage/nobodys.sql": "select month from reports.rpt_mrr_movements where garage_id = {{garage}}",
+    "metabase/garage/passes.sql": "select pass_name from reports.rpt_pass_performance, reports.rpt_mrr_movements",
+    "metabase/garage/revenue.sql": "select gone from reports.rpt_financial_analytics where garage_id = {{garage}}",
+    "metabase/garage/subscriptions.sql": "select garage_id from marts.dim_garages where garage_id = {{garage}}",
+    "metabase/garage/occupancy.sql": "select month from reports.rpt_gone where garage_id = {{garage}}",
 }
 # rule, and words of the objection that must be there
 EXPECTED = {
@@ -281,6 +322,13 @@ EXPECTED = {
         ("snapshots_out_of_line", "rpt_wrong reads wrong_snapshot"),
         ("views_unlike_what_they_show", "vw_wrong does not"),
         ("views_unlike_what_they_show", "vw_of_nothing shows no"),
+        ("exposures_unlike_their_queries", "garage/revenue.sql: .*gone"),
+        ("exposures_unlike_their_queries", "garage/occupancy.sql reads reports.rpt_gone, which no model makes"),
+        ("exposures_unlike_their_queries", "metabase_garage_passes does not depend on rpt_mrr_movements"),
+        ("exposures_unlike_their_queries", "metabase_garage_occupancy depends on rpt_occupancy_analytics, which its"),
+        ("exposures_unlike_their_queries", "garage/nobodys.sql belongs to no exposure of its own"),
+        ("exposures_unlike_their_queries", "garage/subscriptions.sql reads marts.dim_garages, past the secure views"),
+        ("exposures_unlike_their_queries", "wrong_exposure names the queries nowhere/"),
     ],
     "hot": [
         ("check_model_directories", "mv_lost|elsewhere"),
