@@ -25,9 +25,9 @@ from click.testing import CliRunner
 from conftest import PROJECT, settings_in
 from recompute import Frame, Row, Source
 
-from vend import dbt, source, sync
+from vend import dbt, serve, source, sync
 from vend.cli import main
-from vend.dashboard import picture, serve, words, write
+from vend.dashboard import picture, words, write
 from vend.dashboard import read as reading
 from vend.errors import VendError
 from vend.settings import Settings

@@ -423,7 +423,8 @@ def docs(out: str | None, serve: bool, port: int) -> None:
     """Make the catalog: both sides in one web page.
 
     Every table, column, test and report, with owner, freshness and lineage from the operational tables to the
-    dashboards. One file, index.html, that needs no network and no server; what is not built yet is in it without types.
+    dashboards. One file, index.html, that needs no network and no server. What is not built yet is in it as the project
+    declares it.
     """
     from pathlib import Path
 
@@ -667,7 +668,7 @@ def dashboard(garage: str | None, user: str | None, out: str | None, form: str, 
     click.echo(f"{len(written.files):,} {files} in {written.folder}")
     click.echo(f"Start with {written.start}")
     if serve:
-        from vend.dashboard import serve as server
+        from vend import serve as server
 
         pages = {f"/{file.name}": file for file in written.files} | {"/": written.start}
         server.serve(pages, port, lambda address: click.echo(f"{address}  (Ctrl-C ends it)"))
