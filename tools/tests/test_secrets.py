@@ -121,7 +121,7 @@ def watched(found: Found) -> Iterator[None]:
     lines = set()
 
     def watch() -> None:
-        while not over.wait(0.05):
+        while not over.wait(0.1):
             for process in Path("/proc").iterdir():
                 if process.name.isdecimal():
                     with suppress(OSError):
@@ -369,6 +369,8 @@ def test_nothing_is_shown_by_commands_that_fail(
         ]
         for number, changes in enumerate(ways):
             for command in light if "VEND_WAREHOUSE" not in changes else warehouse:
+                if command == "run" and number in range(5, 10):
+                    continue  # it syncs, and that is tried by itself
                 # for whoever debugs, tracebacks instead of sentences
                 planted.light(command, changes | ({"VEND_DEBUG": "1"} if number % 2 else {}))
     planted.search()
@@ -428,9 +430,6 @@ def test_nothing_is_left_by_commands_that_work(
         run("roles")
         run("refresh")
         run("build", "cold", "--select", "state_regions", "--exclude-resource-type", "test", "unit_test")
-        with duckdb.connect(planted.home / "vend_analytics.duckdb") as connection:
-            connection.execute("update ops.sync_runs set started_at = started_at - interval 9 days")
-        run("run", "--no-sync")
         run("setup")
         if "docs" in commands():
             run("docs", "--out", str(planted.home / "site"))
@@ -443,12 +442,11 @@ def test_nothing_is_left_by_commands_that_work(
     assert planted.found.leaks == []
     assert {name: code for name, code in done.items() if code} == {
         "check": 3,  # cold checks have nothing to look at
-        "run --no-sync": 1,  # RAW is too old
     }
     assert {name for name in commands() if COMMANDS[name] is None} - {name.split(" --")[0] for name in done} == {
         "provision"
     }
-    for process in ("dbt build", "dbt source", "run-operation create_roles", "vend sync"):
+    for process in ("dbt build", "run-operation create_roles", "vend sync"):
         assert any(process in line for line in planted.found.processes), process
 
 
