@@ -1,6 +1,6 @@
 # make with no argument explains itself.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults lint snowflake-check catalog-check bench format lock clean
+.PHONY: help setup demo test faults lint snowflake-check catalog-check screenshots browser bench format lock clean
 
 # the newest Python that dbt supports, or the one named by PYTHON=…
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
@@ -55,6 +55,13 @@ bench: setup .venv-bench/.ready ## time sync, hot and cold side; rewrites docs/b
 	@"$(PYTHON)" -m venv .venv-bench
 	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -r tools/bench/requirements.txt
 	@touch .venv-bench/.ready
+
+screenshots: setup ## the pictures in docs/images, of the dashboards that make demo wrote; needs Chromium
+	.venv/bin/python tools/screenshots.py
+
+browser: ## as root on Debian or Ubuntu: install Chromium, with which pages are tested and pictures taken, if there is none
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || { \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core; }
 
 catalog-check: setup ## names, descriptions, keys, contracts, access and lineage of every model; needs no connection
 	.venv/bin/python tools/catalog_check.py

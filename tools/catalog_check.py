@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import query_check
 from vend import packages, settings
 
 TARGETS = {"cold": "cold_local", "hot": "hot"}
@@ -87,6 +88,7 @@ def objections(project: Path, manifest: Manifest) -> list[str]:
         without_group,
         snapshots_out_of_line,
         views_unlike_what_they_show,
+        exposures_unlike_their_queries,
     ]
     return [f"{rule.__name__}: {sentence}" for rule in rules for sentence in rule(project, manifest)]
 
@@ -191,6 +193,11 @@ def views_unlike_what_they_show(project: Path, manifest: Manifest) -> Iterator[s
             yield f"{name} shows no model called {shown}."
         elif _columns(view) != _columns(by_name[shown]):
             yield f"{name} does not describe the columns of {shown} as that one does."
+
+
+def exposures_unlike_their_queries(project: Path, manifest: Manifest) -> Iterator[str]:
+    """A dashboard's or question's queries read what there is, and its exposure says what they read."""
+    yield from query_check.objections(project, manifest)
 
 
 def _beside_python(command: str) -> str:

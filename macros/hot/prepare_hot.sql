@@ -45,6 +45,11 @@
     comment on function hot.as_of() is
     'The instant (naive UTC) up to which events count: the fixed one of a build with --as-of, else now.';
 
+    create or replace function hot.reporting_timezone() returns text
+    language sql immutable
+    as $body$ select '{{ reporting_timezone() }}' $body$;
+    comment on function hot.reporting_timezone() is 'The zone whose days and months the hot views show, as they were built.';
+
     create table if not exists hot.refresh_log (
         relation text not null,
         started_at timestamptz not null,

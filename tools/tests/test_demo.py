@@ -15,6 +15,7 @@ from vend.settings import Settings
 
 VIEWS = ("garage_monthly_pl", "cohort_retention", "occupancy_analytics", "pass_performance")
 VIEWS += ("mrr_movements", "financial_analytics", "garage_rankings")
+VIEWS += ("occupancy_hours",)
 VIEWS += ("subscription_health", "failed_payments", "cohort_revenue")
 SMALL = {"garages": 12, "months": 4, "payments": 800}
 

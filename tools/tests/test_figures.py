@@ -14,22 +14,31 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import duckdb
+import metabase_server
 import psycopg
 import pytest
+import reading
 import recompute
 import recompute_financials
-from conftest import settings_in
+import sqlglot
+from click.testing import CliRunner
+from conftest import PROJECT, settings_in
 from psycopg import conninfo, sql
 from psycopg.types.json import Jsonb
 from recompute import COLD, HOT, Frame, Row, Source, differences
 
+import query_check
 from vend import dbt, source, sync
+from vend.cli import main
+from vend.errors import VendError
+from vend.metabase import content as metabase_content
+from vend.metabase import embed
 from vend.settings import Settings
 
 AS_OF = datetime(2026, 3, 17, 14, 30)
@@ -46,6 +55,7 @@ IN_CHICAGO = [
     "marts.fact_daily_occupancy",
     "reports.rpt_cohort_retention",
     "reports.rpt_occupancy_analytics",
+    "reports.rpt_occupancy_hours",
     "reports.rpt_pass_performance",
     "reports.rpt_mrr_movements",
     "reports.rpt_financial_analytics",
@@ -199,6 +209,20 @@ def stay(number: int, garage_id: str, entered: datetime, exited: datetime | None
     }
 
 
+def repricing(
+    number: int, offered: int, effective: datetime, old: str | None, new: str, made: str | None = None
+) -> Row:
+    """A change of the price of a pass, by its number, recorded when it takes effect unless told."""
+    return {
+        "id": key(8, number),
+        "pass_id": key(3, offered),
+        "old_price": None if old is None else Decimal(old),
+        "new_price": Decimal(new),
+        "effective_date": effective,
+        "created_at": effective if made is None else instant(made),
+    }
+
+
 def sheet(number: int, garage_id: str, day: str, hours: list[int | None] | None, created: str | None = None) -> Row:
     """An occupancy sheet, written in the night after its day unless told."""
     begins = instant(day)
@@ -308,6 +332,16 @@ def edge_cases() -> Source:
             stay(3, EDGE, instant("03-17"), AS_OF - TICK),
             stay(4, EDGE, AS_OF, None),
             stay(5, CAD, instant("03-17"), None),
+        ],
+        "pass_price_history": [
+            # at the instants of payments 7 and 8; the last but one is not known yet, and of two at once 50 came last
+            repricing(2, 1, instant("03-01 09:00"), "48.00", "49.00"),
+            repricing(1, 1, instant("02-03"), "45.00", "48.00"),
+            repricing(3, 1, instant("03-03 09:00"), "49.00", "51.00", "03-03 08:00"),
+            repricing(4, 1, instant("03-03 09:00"), "51.00", "50.00", "03-03 08:30"),
+            repricing(5, 1, AS_OF, "50.00", "55.00"),
+            # never had a price before
+            repricing(6, 2, instant("02-20"), None, "50.00"),
         ],
     }  # fmt: skip
 
@@ -539,13 +573,20 @@ def customer_edge_cases() -> Source:
 
 
 def later_rows() -> Source:
-    """Sheets that arrive the day after: for a new day, over an older one, and one too old to hold."""
+    """What arrives the day after. Sheets: for a new day, over an older one, and one too old to hold."""
     return {
         "garage_daily_occupancy": [
             sheet(71, BIG, "02-06", [9000] * 24, "03-18 01:00"),
             sheet(72, BIG, "01-05", [9500, 1], "03-18 01:00"),
             sheet(73, HUGE, "02-05", [1], "02-05 23:00"),
-        ]
+        ],
+        # failed, and in another currency than the garage's: before a success, and after
+        "payments": [
+            payment(28, EDGE, instant("03-12"), "41.00", status="failed", currency="cad", subscription_id=UNPAID),
+            payment(29, EDGE, instant("03-13"), "42.00", status="failed", currency="cad", subscription_id=EARLIER),
+        ],
+        # told of late, with effect on what was paid on that very day and after
+        "pass_price_history": [repricing(7, 1, instant("02-11"), "48.00", "47.00", "03-18 01:00")],
     }
 
 
@@ -597,6 +638,10 @@ def edge_changes() -> list[tuple[str, str, Row]]:
         ("garage_daily_occupancy", key(7, 35), {}),
         ("garage_daily_occupancy", key(7, 36), {}),
         ("garage_daily_occupancy", key(7, 42), {}),
+        # a price that never was, one that was another, and one from another day on
+        ("pass_price_history", key(8, 2), {}),
+        ("pass_price_history", key(8, 4), {"new_price": Decimal("50.50")}),
+        ("pass_price_history", key(8, 1), {"effective_date": instant("02-03") + TICK}),
         # fewer hours, another day, another garage
         ("garage_daily_occupancy", key(7, 37), {"hourly_occupancy": Jsonb([7, 8])}),
         ("garage_daily_occupancy", key(7, 43), {"day": instant("03-11")}),
@@ -808,6 +853,21 @@ def test_recomputed_cohorts_and_passes_of_hand_made_rows() -> None:
         (3, 2, "33.00", "11.6667", 1, "33.3333", "usd"),
         (0, 0, "0", None, 0, None, "usd"),
     ]
+
+
+def test_recomputed_list_prices_of_hand_made_rows() -> None:
+    rows, frame = edge_cases(), Frame(AS_OF)
+    rows["payments"].append(payment(27, CAD, instant("02-19"), "45.00", currency="cad", subscription_id=key(4, 15)))
+    attempts = {row["payment_id"]: row["list_price"] for row in recompute.fact_payment_attempts(rows, frame)}
+    found = {number: attempts[key(5, number)] for number in (6, 12, 7, 3, 8, 9, 11, 27, 1)}
+    assert {number: price and str(price) for number, price in found.items()} == {
+        6: "45.00", 7: "48.00", 12: "48.00", 3: "48.00", 8: "49.00", 9: "50.00", 11: "55.00", 27: None, 1: None,
+    }  # fmt: skip
+    passes = recompute.rpt_pass_performance(rows, frame)
+    names = ("list_price", "payment_count", "gross_revenue", "revenue_at_list_price", "paid_percent_of_list_price")
+    # 30.00, 32.00 and 20.25 of 48.00 each
+    assert pick(passes, *names, pass_id=key(3, 1)) == [("50.00", 3, "82.25", "144.00", "57.1181")]
+    assert pick(passes, *names, pass_id=key(3, 2)) == [("50.00", 1, "45.00", "0", None)]
 
 
 def test_recomputed_movements_of_hand_made_rows() -> None:
@@ -1238,6 +1298,24 @@ def test_recurring_revenue_of_a_month_outlasts_a_change_of_price(second: Stage) 
     ]
 
 
+def test_failed_attempts_in_another_currency(second: Stage) -> None:
+    assert second.failures is not None
+    assert second.failures["attempts_are_in_their_garages_currency"] == 2
+    debts = second.cold["reports.rpt_failed_payments"]
+    assert pick(debts, "past_due_amount", "currency", subscription_id=EARLIER) == [("32.00", "usd")]
+
+
+def test_a_price_told_of_late_restates_what_was_paid(first: Stage, second: Stage) -> None:
+    prices = [
+        [
+            dict(pick(stage.cold["marts.fact_payment_attempts"], "payment_id", "list_price"))[key(5, n)]
+            for n in (7, 12, 8, 9)
+        ]
+        for stage in (first, second)
+    ]
+    assert prices == [["48.00", "48.00", "49.00", "50.00"], ["45.00", "47.00", "47.00", "50.50"]]
+
+
 def test_movements_of_changed_prices(second: Stage) -> None:
     """In March 313 is no longer free and 314 is; CAD's 15 costs 10 more, and 17, 18 and 20 have ended."""
     rows = second.cold["reports.rpt_mrr_movements"]
@@ -1528,3 +1606,147 @@ def test_every_analysis_is_checked(cold_queries: Queries, hot_queries: Queries) 
     names = {*cold_queries.texts, *hot_queries.texts}
     assert len(names) == 11
     assert all(f'"{name}"' in text for name in names)
+
+
+# ------------------------------------------------------------------------------------- reading as somebody
+
+
+def test_each_reader_sees_their_garages_and_no_other(pipeline: tuple[Settings, str], hot_queries: Queries) -> None:
+    reading.assert_each_sees_their_own(*pipeline)
+
+
+def test_no_reader_learns_of_the_garages_of_others(pipeline: tuple[Settings, str], hot_queries: Queries) -> None:
+    reading.assert_nobody_learns_of_others(*pipeline)
+
+
+def test_the_report_command_as_somebody(
+    pipeline: tuple[Settings, str], hot_queries: Queries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, dsn = pipeline
+    for name, value in {"VEND_HOME": settings.home, "VEND_POSTGRES_DSN": dsn}.items():
+        monkeypatch.setenv(name, str(value))
+    source = reading.source_of(dsn)
+    admins = {row["user_id"]: row["garage_id"] for row in source["garage_admins"]}
+    user, garage = next((row["id"], admins[row["id"]]) for row in source["users"] if row["role"] == "garage_admin")
+    for name in ("rpt_garage_monthly_pl", "vw_garage_monthly_pl", "mv_daily_revenue"):
+        told = CliRunner().invoke(main, ["report", name, "--as", user, "--garage", garage, "--format", "json"])
+        assert told.exit_code == 0, told.stderr
+        rows = json.loads(told.stdout)["rows"]
+        assert {row["garage_id"] for row in rows} == {garage}
+    limited = CliRunner().invoke(main, ["report", "mv_daily_revenue", "--limit", "3"])
+    assert "(the first 3 rows; --limit 0 for all" in limited.stdout
+    for arguments, code, words in (
+        (["rpt_customer_360", "--as", user], 1, "Access denied: rpt_customer_360 covers the whole platform"),
+        (["rpt_mrr_movements", "--as", user, "--garage", SOME_GARAGE], 1, "Access denied: "),
+        (["rpt_mrr_movements", "--garage", SOME_GARAGE], 1, f"There is no garage '{SOME_GARAGE}'"),
+        (["rpt_executive_dashboard", "--garage", garage], 2, "has no garage; leave --garage away"),
+        (["rpt_mrr_movement"], 2, "Did you mean rpt_mrr_movements"),
+        (["--as", user], 2, "Name the report"),
+    ):
+        refused = CliRunner().invoke(main, ["report", *arguments])
+        assert (refused.exit_code, refused.stdout) == (code, "")
+        assert words in refused.stderr
+        assert refused.stderr.count("Error: ") == 1
+    monkeypatch.setenv("VEND_HOME", str(settings.home / "nowhere"))
+    unbuilt = CliRunner().invoke(main, ["report", "rpt_mrr_movements", "--format", "json"])
+    assert unbuilt.exit_code == 1
+    assert json.loads(unbuilt.stdout)["ok"] is False
+    assert "vend sync" in unbuilt.stderr
+
+
+# -------------------------------------------------------------------------------------- Metabase's questions
+
+
+@pytest.fixture(scope="module")
+def questions(pipeline: tuple[Settings, str], second: Stage) -> Iterator[Callable[..., list[Row]]]:
+    """Call it with folder/key, and a garage, for the answer: Snowflake's SQL in DuckDB's words."""
+    settings, _ = pipeline
+    with duckdb.connect(str(settings.duckdb_path), read_only=True) as connection:
+
+        def ask(name: str, garage_id: str = "", optional: bool = False) -> list[Row]:
+            text = query_check.plain((PROJECT / "metabase" / f"{name}.sql").read_text(), optional=optional)
+            text = text.replace("garage_id = 'x'", f"garage_id = '{garage_id}'")
+            return rows_of(connection, sqlglot.transpile(text, read="snowflake", write="duckdb")[0])
+
+        yield ask
+
+
+def test_every_question_has_an_answer_with_its_axes(questions: Callable[..., list[Row]]) -> None:
+    for collection in metabase_content.load(settings_in(PROJECT)).collections:
+        for question in collection.questions:
+            axes = {question.x, question.series, *question.y, *(question.pivot or {}).values()} - {None}
+            answers = [
+                row
+                for garage_id in (ASKED if collection.locked else [CLUB])
+                for optional in (False, True)
+                for row in questions(f"{collection.key}/{question.key}", garage_id, optional)
+            ]
+            assert answers, question.key
+            assert all(axes <= row.keys() for row in answers), question.key
+
+
+def test_the_questions_about_a_garage(questions: Callable[..., list[Row]], second: Stage) -> None:
+    now = max(row["month"] for row in second.cold["reports.rpt_garage_monthly_pl"])
+    for garage_id in ASKED:
+        health = [row for row in second.cold["reports.rpt_subscription_health"] if row["garage_id"] == garage_id]
+        for name, rows in (
+            ("subscriptions", [row for row in health if row["month"] < now]),
+            ("profit_and_loss", only_complete(second, "rpt_financial_analytics", garage_id)[::-1]),
+            ("failed_payments", [r for r in second.cold["reports.rpt_failed_payments"] if r["garage_id"] == garage_id]),
+        ):
+            found = questions(f"garage/{name}", garage_id)
+            expected = [tuple(row[column] for column in found[0]) for row in rows] if found else []
+            assert len(found) == len(rows), name
+            assert sorted(map(str, expected)) == sorted(str(tuple(row.values())) for row in found), name
+
+
+def test_the_questions_about_the_platform(questions: Callable[..., list[Row]], second: Stage) -> None:
+    rankings = [row for row in second.cold["reports.rpt_garage_rankings"] if row["is_complete_month"]]
+    last = max(row["month"] for row in rankings)
+    top = sorted(
+        (row for row in rankings if row["month"] == last and row["currency"] == "usd"),
+        key=lambda row: (-row["gross_revenue"], row["garage_id"]),
+    )
+    found = questions("leadership/top_garages")
+    assert [row["garage_name"] for row in found] == [row["garage_name"] for row in top[:10]]
+    now = max(row["month"] for row in second.cold["reports.rpt_garage_monthly_pl"])
+    cohorts: dict[tuple[str, int], tuple[int, int]] = {}
+    for row in second.cold["reports.rpt_cohort_retention"]:
+        if row["month"] < now and row["months_since_start"] <= 12:
+            kept, size = cohorts.get(place := (row["cohort_month"], row["months_since_start"]), (0, 0))
+            cohorts[place] = kept + row["retained_users"], size + row["cohort_size"]
+    expected = {
+        place: (Decimal(1000 * kept) / size).quantize(Decimal(1), ROUND_HALF_UP) / 10
+        for place, (kept, size) in cohorts.items()
+    }
+    retention = questions("leadership/cohort_retention")
+    assert {(row["cohort_month"], row["months_since_start"]): row["retention_percent"] for row in retention} == expected
+    assert 0 < min(expected.values()) < 100
+
+
+def only_complete(stage: Stage, report: str, garage_id: str) -> list[Row]:
+    rows = [
+        row for row in stage.cold[f"reports.{report}"] if row["garage_id"] == garage_id and row["is_complete_month"]
+    ]
+    return sorted(rows, key=lambda row: row["month"])
+
+
+def test_an_embed_is_for_a_garage_of_the_reader(pipeline: tuple[Settings, str], second: Stage) -> None:
+    there, dsn = pipeline
+    source = reading.source_of(dsn)
+    admins = {row["user_id"]: row["garage_id"] for row in source["garage_admins"]}
+    user, own = next((row["id"], admins[row["id"]]) for row in source["users"] if row["role"] == "garage_admin")
+    other = next(row["id"] for row in source["garages"] if row["id"] not in admins.values())
+    server = metabase_server.Metabase({})
+    with metabase_server.running(server) as url:
+        given = {"METABASE_URL": url, "METABASE_API_KEY": server.key, "METABASE_EMBED_SECRET": server.embed_secret}
+        settings = replace(there, metabase=given)
+        collection = server.add_collection(name="Vend garages")["id"]
+        dashboard = server.add_dashboard(name="Garage dashboard", collection_id=collection)
+        dashboard |= {"enable_embedding": True, "embedding_params": {"garage": "locked", "since": "enabled"}}
+        address = embed.url(settings, own.upper(), user=user)
+        token = address.removeprefix(f"{url}/embed/dashboard/").partition("#")[0]
+        assert server.embedded(token) == (dashboard, {"garage": [own]})
+        with pytest.raises(VendError, match=f"Access denied: .* administers no garage '{other}'"):
+            embed.url(settings, other, user=user)
+        assert embed.url(settings, other)

@@ -112,6 +112,11 @@ def test_no_role_has_more_than_it_needs(statements: list[str]) -> None:
         "create table on schema db.ops",
     }
     assert not any(" all privileges" in s or "ownership" in s or " on account" in s for s in statements)
+    roles = {
+        tuple(statement.split()[2::3]) for statement in statements if re.match(r"grant role \w+ to role", statement)
+    }
+    assert {role for role, to in roles if to == "vend_app"} == {"garage_admin"}
+    assert {to for role, to in roles if role == "vend_app"} == {"sysadmin"}
     assert set(granted) == {"vend_loader", "vend_transformer", "vend_analyst", "garage_admin"}
 
 

@@ -135,11 +135,26 @@ def test_a_difference_is_named_and_what_moves_is_left_out(business: Business, fi
     assert business.compared().differences == ()
 
 
+def test_reports_as_of_another_instant_are_told_of(business: Business, first: run.Record) -> None:
+    """As if one had been built by itself before; the run also loads what the test before this one did."""
+    report = "model.vend_analytics.rpt_garage_rankings"
+    business.cold("insert into ops.dbt_runs (invocation_id, as_of) values ('earlier', '2026-01-31 12:00:00.000000')")
+    business.cold(
+        "insert into ops.dbt_nodes (invocation_id, unique_id, name, status, started_at)"
+        f" values ('earlier', '{report}', 'rpt_garage_rankings', 'success', now()::timestamp)"
+    )
+    log = business.settings.home / "logs" / "cold" / "dbt.log"
+    assert "still as of another instant" not in log.read_text()
+    assert business.run().ok
+    (told,) = re.findall(r"Built as of .*still as of another instant.*", log.read_text())
+    assert ": rpt_garage_rankings (2026-01-31 12:00:00.000000). Build all" in told
+
+
 def test_a_failed_test_keeps_the_reports(business: Business, first: run.Record) -> None:
-    business.run()  # what the test before did is loaded
     before = business.reports()
     payments = business.connection.execute(
-        "update payments set currency = 'cad' where id in (select id from payments order by id limit 3) returning id"
+        "update payments set currency = 'cad' where id in"
+        " (select id from payments where status = 'succeeded' order by id limit 3) returning id"
     ).fetchall()
     with webhook() as hook:
         stopped = run.run(replace(business.settings, alerting={"VEND_ALERT_WEBHOOK": hook.url}))
@@ -281,3 +296,25 @@ def test_a_run_that_is_ended(business: Business, first: run.Record, number: int)
     finally:
         business.connection.execute("alter table garages rename column spaces to capacity")
     assert business.cold(runs) == [("interrupted", "sync")]
+
+
+def test_only_what_changed_is_built(business: Business, first: run.Record, tmp_path: Path) -> None:
+    """As pull requests have it: what differs from a manifest, and what reads it; docs/schedules.md."""
+    state = json.loads((dbt.target_path(business.settings, "cold") / "manifest.json").read_text())
+    changed = "model.vend_analytics.int_subscription_months"
+    part = {f"model.vend_analytics.{name}" for name in ("int_subscription_months", "rpt_garage_monthly_pl")}
+    assert "model.vend_analytics.rpt_garage_monthly_pl" in state["child_map"][changed]
+    arguments = ["--select", "state:modified+,+rpt_garage_monthly_pl", "--defer", "--state", str(tmp_path)]
+    arguments += ["--indirect-selection", "cautious"]
+    for models in (set(), part):
+        (tmp_path / "manifest.json").write_text(json.dumps(state))
+        outcome = dbt.build(business.settings, "cold", as_of=first.as_of, arguments=arguments)
+        assert outcome.ok, outcome.failures
+        results = json.loads((dbt.target_path(business.settings, "cold") / "run_results.json").read_text())["results"]
+        built = {node["unique_id"] for node in results}
+        assert {name for name in built if name.startswith("model.")} == models
+        assert bool(outcome.count("pass", kinds=("test", "unit_test"))) == bool(models)
+        state["nodes"][changed]["raw_code"] += "\n-- another text"
+    (tmp_path / "manifest.json").unlink()
+    with pytest.raises(VendError, match="dbt stopped before it built anything"):
+        dbt.build(business.settings, "cold", as_of=first.as_of, arguments=arguments)

@@ -414,6 +414,33 @@ def check(names: tuple[str, ...], dry_run: bool, form: str) -> None:
 
 
 @main.command()
+@click.option("--out", type=click.Path(file_okay=False), help="Where to put it; else `docs` in VEND_HOME.")
+@click.option("--serve", is_flag=True, help="Then show it to this machine's browsers until Ctrl-C.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="For --serve; 0: a free one."
+)
+def docs(out: str | None, serve: bool, port: int) -> None:
+    """Make the catalog: both sides in one web page.
+
+    Every table, column, test and report, with owner, freshness and lineage from the operational tables to the
+    dashboards. One file, index.html, that needs no network and no server; what is not built yet is in it without types.
+    """
+    from pathlib import Path
+
+    from vend import docsite
+    from vend import serve as server
+
+    settings = load()
+    published = docsite.publish(settings, Path(out).absolute() if out else docsite.default_folder(settings))
+    for sentence in published.missing:
+        click.echo(f"{sentence} Of that side the catalog has what the project declares.", err=True)
+    click.echo(str(published.page))
+    if serve:
+        files = {"/": published.page, "/index.html": published.page}
+        server.serve(files, port, lambda address: click.echo(f"{address}  (Ctrl-C ends it)"))
+
+
+@main.command()
 @click.option("--every", type=click.IntRange(1), metavar="SECONDS", help="Go on until stopped, so often; 300 is usual.")
 @click.option("--schedule", is_flag=True, help="Have the database's pg_cron do it, every 5 minutes or as --every says.")
 @click.option("--reconcile", is_flag=True, help="Compare the summaries with the source before, row by row, and repair.")
@@ -575,6 +602,107 @@ def provision(dry_run: bool, monitor: bool, public_keys: tuple[tuple[str, str], 
 
     keys = {user: Path(file) for user, file in public_keys}
     click.echo(provisioning.provision(load(), dry_run=dry_run, monitor=monitor, public_keys=keys))
+
+
+@main.command()
+@click.argument("name", required=False)
+@click.option("--garage", metavar="GARAGE", help="The rows of one garage, by id or name.")
+@click.option("--as", "user", metavar="USER", help="As this user (id or email) sees it; without: all rows.")
+@click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
+@click.option("--limit", type=click.IntRange(0), help="So many rows at most, 0: all.  [default: table 100, others all]")
+def report(name: str | None, garage: str | None, user: str | None, form: str, limit: int | None) -> None:
+    """Print a report, or list them all.
+
+    NAME is the model's: rpt_garage_monthly_pl, mv_daily_revenue, … The rows are in the order of its key. With --as they
+    come through the secure views, as the database decides; exit code 1 where the user may not see the report or garage.
+    """
+    from vend import catalog, report_print
+    from vend import report as reports
+
+    settings = load()
+    with _json_of_errors(form):
+        if name is None:
+            if garage or user:
+                raise UsageError("Name the report that --garage and --as are for; `vend report` lists them.")
+            click.echo(report_print.listed(list(catalog.reports(settings).values()), form), nl=False)
+            return
+        limit = 100 if limit is None and form == "table" else limit or None
+        found = catalog.find(settings, name)
+        dsn = hot_dsn(settings) if found.side == catalog.HOT else ""
+        answer = reports.read(settings, found, dsn=dsn, user=user, garage=garage, limit=limit)
+    click.echo(report_print.printed(answer, form), nl=False)
+
+
+@main.command()
+@click.option("--garage", metavar="GARAGE", help="The page of one garage, by id or name.")
+@click.option("--as", "user", metavar="USER", help="As this user (id or email) sees it; without: everything.")
+@click.option("--out", metavar="DIR", help="Where to write.  [default: dashboards in VEND_HOME, per user]")
+@click.option("--format", "form", type=click.Choice(["html", "png", "csv"]), default="html", show_default=True)
+@click.option("--serve", is_flag=True, help="Then serve them on this machine until Ctrl-C.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="For --serve; 0: any.")
+def dashboard(garage: str | None, user: str | None, out: str | None, form: str, serve: bool, port: int) -> None:
+    """Write the dashboards: pages that stand alone.
+
+    One page per garage, one of the platform for Vend's leadership, and an index; an admin gets the garages they
+    administer. With --as the rows come through the secure views, as the database decides; exit code 1 where the user
+    may not see the garage. html needs no network; png needs Chromium; csv writes the tables behind.
+    """
+    from pathlib import Path
+
+    from vend.dashboard import write
+    from vend.progress import progress
+
+    settings = load()
+    with progress("pages") as update:
+        written = write.write(
+            settings,
+            hot_dsn(settings),
+            Path(out).expanduser().absolute() if out else None,
+            garage=garage,
+            user=user,
+            form=form,
+            progress=update,
+        )
+    files = "file" if len(written.files) == 1 else "files"
+    click.echo(f"{len(written.files):,} {files} in {written.folder}")
+    click.echo(f"Start with {written.start}")
+    if serve:
+        from vend.dashboard import serve as server
+
+        pages = {f"/{file.name}": file for file in written.files} | {"/": written.start}
+        server.serve(pages, port, lambda address: click.echo(f"{address}  (Ctrl-C ends it)"))
+
+
+@main.group()
+def metabase() -> None:
+    """Provision Metabase on REPORTS: connection, questions, dashboards."""
+
+
+@metabase.command("push")
+@click.option("--dry-run", is_flag=True, help="Say what would be written; write nothing.")
+def metabase_push(dry_run: bool) -> None:
+    """Make Metabase hold what metabase/content.yml declares.
+
+    The connection to REPORTS, descriptions, a collection per audience with its questions and dashboard. Writes what
+    differs and nothing else; can be rerun. Needs METABASE_URL and METABASE_API_KEY.
+    """
+    from vend.metabase import push
+
+    click.echo(push.push(load(), dry_run=dry_run).as_text())
+
+
+@metabase.command("embed-url")
+@click.option("--garage", required=True, metavar="GARAGE", help="The garage, by id or name.")
+@click.option("--as", "user", metavar="USER", help="Who will look (id or email); denied where they may not see it.")
+@click.option("--minutes", type=click.IntRange(1, 1440), default=10, show_default=True, help="How long it is good for.")
+def metabase_embed_url(garage: str, user: str | None, minutes: int) -> None:
+    """Print the signed address of a garage's dashboard, for an iframe.
+
+    Whoever has it sees that garage until it expires. Needs METABASE_EMBED_SECRET too.
+    """
+    from vend.metabase import embed
+
+    click.echo(embed.url(load(), garage, user=user, minutes=minutes))
 
 
 @main.command(hidden=True)

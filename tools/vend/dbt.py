@@ -140,6 +140,53 @@ def freshness(settings: Settings) -> dict[str, str]:
     return {node["unique_id"].rpartition(".")[2]: node["status"] for node in results}
 
 
+def document(settings: Settings, side: str, dsn: str | None, *, types: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+    """dbt's manifest and catalog of a side. types: with what the database says of columns; else nothing is asked of it.
+
+    In a folder of its own, so that a build's results stay for `retry`. Raises VendError with dbt's words.
+    """
+    catalog: dict[str, Any] = {"nodes": {}, "sources": {}}
+    manifest = _written(settings, side, dsn, ["parse"], "manifest.json")
+    if types:
+        catalog = _written(settings, side, dsn, ["docs", "generate", "--no-compile"], "catalog.json")
+    if catalog.get("errors"):
+        said = " ".join(str(catalog["errors"][0]).split())[:300]
+        raise VendError(f"The columns of the {side} side cannot be read: {said}")
+    return manifest, catalog
+
+
+def _written(settings: Settings, side: str, dsn: str | None, verb: list[str], name: str) -> dict[str, Any]:
+    """What such a dbt command leaves in the file of that name."""
+    folder = settings.home / "target" / "docs" / side
+    command = _command(settings, side, verb[0])
+    command[2:2] = verb[1:]
+    command += ["--target-path", str(folder)]
+    (folder / name).unlink(missing_ok=True)
+    exit_code = _run(
+        command, settings, {**os.environ, **environment(settings, dsn)}, side, lambda task, done, total=None: None
+    )
+    if exit_code or not (folder / name).exists():
+        log = settings.home / "logs" / side / "dbt.log"
+        raise VendError(f"The {side} side cannot be documented: {_last_error(log)} The whole story is in {log}.")
+    found: dict[str, Any] = json.loads((folder / name).read_text())
+    return found
+
+
+def compiled(settings: Settings, side: str, manifest: dict[str, Any]) -> dict[str, str]:
+    """The SQL that the last build of the side ran, by the unique ids of models that are still as they were then."""
+    try:
+        last = json.loads((target_path(settings, side) / "manifest.json").read_text())["nodes"]
+    except (OSError, ValueError):
+        return {}
+    return {
+        name: last[name]["compiled_code"]
+        for name, node in manifest["nodes"].items()
+        if node["resource_type"] == "model"
+        and last.get(name, {}).get("compiled_code")
+        and last[name]["checksum"] == node["checksum"]
+    }
+
+
 def _command(settings: Settings, side: str, verb: str) -> list[str]:
     """dbt and what every command of it is given here; a profile is made where there is none."""
     packages.ensure(settings)

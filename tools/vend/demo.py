@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 from vend import contract, dbt, figures, postgres, source
 from vend.cli import build_side, hot_dsn, source_dsn, summary_line
+from vend.errors import VendError
 from vend.progress import progress, say
 from vend.settings import Settings
 
@@ -57,9 +59,24 @@ def run(settings: Settings, *, garages: int = GARAGES, months: int = MONTHS, pay
             built += 1
         passed += outcome.count("pass", kinds=TESTS)
         warned += outcome.count("warn", kinds=TESTS)
+    pages = _dashboards(settings, hot)
     news = f"ready in {time.monotonic() - begun:.0f} s" if built else "as at the last build; nothing has changed since"
-    print(page(settings, hot, as_of, f"{passed} tests passed, {warned} warned, 0 failed", news))
+    print(page(settings, hot, as_of, f"{passed} tests passed, {warned} warned, 0 failed", news, pages))
     return True
+
+
+def _dashboards(settings: Settings, hot: str) -> list[str]:
+    """Write the platform's page and that of the garage which earned most last month; the lines that name them."""
+    from vend.dashboard import write
+
+    best = [row[0] for row in figures.query(settings, BEST_GARAGE)]
+    if not best:
+        return []
+    try:
+        written = write.write(settings, hot, garage=best[0], platform=True)
+    except VendError as error:
+        return ["", f"  Dashboards: {error}"]
+    return ["", f"  Dashboards, in {written.folder}", *(f"    {file.name}" for file in written.files)]
 
 
 def _seeded(dsn: str, garages: int, months: int, payments: int) -> datetime | None:
@@ -112,7 +129,7 @@ def _fingerprint(settings: Settings, side: str, as_of: datetime | None, hot: str
     return digest.hexdigest()
 
 
-def page(settings: Settings, hot: str, as_of: datetime | None, tests: str, news: str) -> str:
+def page(settings: Settings, hot: str, as_of: datetime | None, tests: str, news: str, pages: Sequence[str] = ()) -> str:
     """The closing page: rows per layer, tests, headline figures, what to try next. Fits one screen."""
     with postgres.connect(hot) as connection:
         operational = [
@@ -161,7 +178,7 @@ def page(settings: Settings, hot: str, as_of: datetime | None, tests: str, news:
             f"    {name[:27]:<28}{_money(revenue):>14}{_money(fees):>13}{_money(profit):>14}"
             f"{subscriptions:>7,}{_percent(churn):>9}"
         )
-    lines += ["", *NEXT]
+    lines += [*pages, "", *NEXT]
     return "\n".join(lines)
 
 
@@ -183,11 +200,20 @@ TOP_GARAGES = """
     limit 5
 """
 
+BEST_GARAGE = """
+    select garage_id
+    from reports.rpt_garage_rankings
+    where is_complete_month
+    order by month desc, revenue_rank, garage_id
+    limit 1
+"""
+
 NEXT = [
     "  Try next",
     "    .venv/bin/vend source mutate        a day of business on the source; then `make demo` again,",
     "                                        and what changed has arrived in every layer",
     "    .venv/bin/vend status               what runs, what is loaded, how fresh it is",
+    "    .venv/bin/vend dashboard            a page for each garage, and an index of them",
     "    .venv/bin/vend roles                who may see which garage: docs/tenants.md",
     '    eval "$(.venv/bin/vend env)"; psql  the hot views: select * from reporting.mv_daily_revenue',
 ]

@@ -155,21 +155,26 @@ def _plain(text: object) -> str:
 
 
 def raw_age(settings: Settings, ask: figures.Ask, now: datetime) -> list[Row]:
-    """Hours since each declared table of RAW was last loaded, by var raw_loaded_at; infinite where it never was."""
+    """Hours since each declared table of RAW was last loaded; infinite where it never was."""
+    rows = []
+    for name, at in sorted(raw_loaded(settings, ask).items()):
+        if at is None:
+            rows.append(Row(name, Decimal("inf"), "never loaded"))
+            continue
+        hours = Decimal(round((now - at).total_seconds())) / 3600
+        rows.append(Row(name, round(hours, 2), f"last loaded {at:%Y-%m-%d %H:%M} UTC"))
+    return rows
+
+
+def raw_loaded(settings: Settings, ask: figures.Ask) -> dict[str, datetime | None]:
+    """When each declared table of RAW was last loaded (naive UTC), by var raw_loaded_at; None where it never was."""
     document = yaml.safe_load((settings.project / "dbt_project.yml").read_text(encoding="utf-8"))
     query = document["vars"]["raw_loaded_at"]
     names = [table.name for table in contract.tables(settings)]
     # Braces of str.format, as dbt's source file has it.
     parts = [f"select '{name}' as table_name, ({query.format(table=name)}) as loaded_at" for name in names]
-    rows = []
-    for name, at in sorted(ask(" union all ".join(parts))):
-        if at is None:
-            rows.append(Row(name, Decimal("inf"), "never loaded"))
-            continue
-        at = at.astimezone(UTC).replace(tzinfo=None) if at.tzinfo else at
-        hours = Decimal(round((now - at).total_seconds())) / 3600
-        rows.append(Row(name, round(hours, 2), f"last loaded {at:%Y-%m-%d %H:%M} UTC"))
-    return rows
+    found = ask(" union all ".join(parts))
+    return {name: at.astimezone(UTC).replace(tzinfo=None) if at and at.tzinfo else at for name, at in found}
 
 
 def disk(settings: Settings) -> list[Row]:

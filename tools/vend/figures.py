@@ -12,6 +12,10 @@ from vend.settings import Settings
 Ask = Callable[..., list[tuple[Any, ...]]]
 """Called with a query and the values for its question marks; gives its rows, or raises VendError."""
 
+Answer = tuple[list[str], list[tuple[Any, ...]]]
+Read = Callable[..., Answer]
+"""As Ask; gives the names of the columns, lower case, and the rows."""
+
 
 @contextmanager
 def exclusively(settings: Settings) -> Iterator[None]:
@@ -41,14 +45,21 @@ def query(settings: Settings, statement: str, values: Sequence[Any] = ()) -> lis
 @contextmanager
 def opened(settings: Settings) -> Iterator[Ask]:
     """The warehouse for several queries over one connection, each as `query` has it."""
+    with connected(settings) as read:
+        yield lambda statement, values=(): read(statement, values)[1]
+
+
+@contextmanager
+def connected(settings: Settings) -> Iterator[Read]:
+    """As `opened`, with the names of the columns."""
     if settings.warehouse == "snowflake":
         from vend.warehouse import snowflake_session as sessions
 
         session = sessions.Session(settings)
 
-        def remote(statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        def remote(statement: str, values: Sequence[Any] = ()) -> Answer:
             with sessions.explained(session):
-                return session.text(statement, list(values))
+                return session.table(statement, list(values))
 
         try:
             yield remote
@@ -63,9 +74,10 @@ def opened(settings: Settings) -> Iterator[Ask]:
     with explained(settings.duckdb_path):
         connection = duckdb.connect(settings.duckdb_path, read_only=True)
 
-    def local(statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    def local(statement: str, values: Sequence[Any] = ()) -> Answer:
         with explained(settings.duckdb_path):
-            return connection.execute(statement, list(values)).fetchall()
+            found = connection.execute(statement, list(values))
+            return [column[0] for column in found.description or ()], found.fetchall()
 
     with connection:
         yield local

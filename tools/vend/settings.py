@@ -19,7 +19,8 @@ class Settings:
 
     project: folder with dbt_project.yml. home: state folder. postgres_dsn: the hot side, None for the
     embedded server. source_dsn: what sync reads, None for the same database as the hot side. snowflake: the
-    SNOWFLAKE_* variables that are set, a password perhaps among them. alerting: likewise those of `vend check`.
+    SNOWFLAKE_* variables that are set, a password perhaps among them. alerting: likewise those of `vend check`;
+    metabase: METABASE_*.
     """
 
     project: Path
@@ -30,6 +31,7 @@ class Settings:
     duckdb_path: Path
     snowflake: Mapping[str, str] = field(default_factory=dict, repr=False)
     alerting: Mapping[str, str] = field(default_factory=dict, repr=False)
+    metabase: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def make_home(self) -> Path:
         """The state folder, created if need be. Raises VendError where it cannot be written."""
@@ -67,6 +69,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         duckdb_path=_path(environ.get("VEND_DUCKDB_PATH"), home / "vend_analytics.duckdb"),
         snowflake={name: value for name, value in environ.items() if name.startswith("SNOWFLAKE_") and value},
         alerting={name: environ[name] for name in ALERTING if environ.get(name)},
+        metabase={name: value for name, value in environ.items() if name.startswith("METABASE_") and value},
     )
 
 

@@ -155,7 +155,12 @@ class Session:
 
     def text(self, statement: str, values: list[Any]) -> list[tuple[Any, ...]]:
         """The rows of a statement of another place. values: for its question marks."""
-        return list(self._sent(statement, values, QUICK_SECONDS).fetchall())
+        return self.table(statement, values)[1]
+
+    def table(self, statement: str, values: list[Any]) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """The names of the columns, lower case, and the rows of a statement of another place."""
+        cursor = self._sent(statement, values, QUICK_SECONDS)
+        return [column.name.lower() for column in cursor.description or ()], list(cursor.fetchall())
 
     def _sent(self, text: str, values: list[Any], seconds: int) -> Any:
         if self._connection is None:

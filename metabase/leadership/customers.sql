@@ -1,0 +1,6 @@
+select
+    month,
+    total_unique_customers as customers
+from reports.rpt_executive_dashboard
+where month < (select max(latest.month) from reports.rpt_executive_dashboard as latest)
+order by month

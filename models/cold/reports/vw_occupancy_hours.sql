@@ -1,0 +1,4 @@
+-- Grain: that of rpt_occupancy_hours; the rows of the garages that the reader may see.
+{{ config(materialized='view', secure=true) }}
+
+{{ rows_of_own_garages(ref('rpt_occupancy_hours')) }}
