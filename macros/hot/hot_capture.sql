@@ -1,5 +1,5 @@
-{#- How the summaries learn what changed: statement triggers on payments, subscriptions and parked that note keys in
-    hot.changed_key. They run with the builder's rights, insert and no more, so no writer fails or waits for them. -#}
+{#- How the summaries learn what changed: statement triggers on payments, subscriptions, parked and users that note keys
+    in hot.changed_key. They run with the builder's rights, insert and no more, so no writer fails or waits for them. -#}
 {% macro hot_capture() %}
     create or replace function hot.note_payments() returns trigger
     language plpgsql
@@ -89,16 +89,40 @@
     end
     $body$;
 
+    -- Only whom a subscription names matters, so no user comes or goes without one that is noted.
+    create or replace function hot.note_users() returns trigger
+    language plpgsql
+    security definer
+    set search_path = pg_catalog, pg_temp
+    as $body$
+    begin
+        insert into hot.changed_key (summary, id)
+        select 'sum_failed_attempts', id
+        from (
+            select id, first_name, last_name, email from new_rows
+            except
+            select id, first_name, last_name, email from old_rows
+        ) as changed;
+        return null;
+    end
+    $body$;
+
+    create or replace function hot.noted_events(table_name text) returns text[]
+    language sql immutable
+    as $body$
+        select case table_name when 'users' then '{update}' else '{insert,update,delete,truncate}' end::text[]
+    $body$;
+
     -- How changes of a table of public are known: 'triggers'; 'updated_at', by an index on it (payments only; what was
     -- deleted, or moved to another day or garage, comes with the next reconcile); 'whole', by reading all of it.
     create or replace function hot.capture(table_name text) returns text
     language sql stable
     as $body$
         select case
-            when 4 = (
+            when cardinality(hot.noted_events(table_name)) = (
                 select count(*) from pg_trigger
                 where tgrelid = format('public.%I', table_name)::regclass
-                    and tgname in ('vend_note_insert', 'vend_note_update', 'vend_note_delete', 'vend_note_truncate')
+                    and tgname in (select 'vend_note_' || event from unnest(hot.noted_events(table_name)) as event)
                     and tgenabled in ('O', 'A')
             )
             -- rows that logical replication brings fire no statement triggers
@@ -133,6 +157,7 @@
     as $body$
     declare
         event text;
+        events constant text[] := hot.noted_events(table_name);
         attempts int := 0;
         there bigint;
         always bigint;
@@ -143,13 +168,13 @@
     begin
         select count(*), count(*) filter (where tgenabled = 'A') into there, always from pg_trigger
         where tgrelid = format('public.%I', table_name)::regclass and tgname like 'vend\_note\_%';
-        if there = (case when is_wanted then 4 else 0 end) and (always = there or not is_ours) then
+        if there = (case when is_wanted then cardinality(events) else 0 end) and (always = there or not is_ours) then
             return;
         end if;
         loop
             begin
                 perform set_config('lock_timeout', '250ms', true);
-                foreach event in array array['insert', 'update', 'delete', 'truncate'] loop
+                foreach event in array events loop
                     execute format('drop trigger if exists %I on public.%I', 'vend_note_' || event, table_name);
                     if is_wanted then
                         execute format(
@@ -189,7 +214,7 @@
     end
     $body$;
 
-    {% for table in ['payments', 'subscriptions', 'parked'] -%}
+    {% for table in ['payments', 'subscriptions', 'parked', 'users'] -%}
         select hot.watch('{{ table }}', {{ 'true' if var('hot_triggers') else 'false' }});
     {% endfor %}
 {% endmacro %}

@@ -30,8 +30,10 @@
         row_count bigint;
         failure text;
     begin
-        -- For comparing old and new rows: in memory, by a sample, by one process. Until this transaction ends.
+        -- Until this transaction ends. For comparing old and new rows: in memory, by a sample, by one process. Without
+        -- waiting for the disk: a crash loses the whole transaction, notes taken and log entry too, and the next does it.
         perform
+            set_config('synchronous_commit', 'off', true),
             set_config('work_mem', greatest(pg_size_bytes(current_setting('work_mem')) / 1024, 65536)::text, true),
             set_config('default_statistics_target', '1', true),
             set_config('max_parallel_workers_per_gather', '0', true),

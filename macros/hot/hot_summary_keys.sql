@@ -4,6 +4,23 @@
     {{ return(context['hot_summary_keys__' ~ summary]()) }}
 {%- endmacro %}
 
+{#- Payments that the clock passed; offset 0: garage by garage through the index, however many Postgres expects. -#}
+{% macro hot_passed_payments() -%}
+    select passed.*
+    from public.garages
+    cross join clock
+    cross join lateral (
+        select
+            payments.garage_id,
+            payments.payment_date,
+            payments.subscription_id
+        from public.payments
+        where payments.garage_id = garages.id
+            and payments.payment_date >= clock.earlier and payments.payment_date < clock.later
+        offset 0
+    ) as passed
+{%- endmacro %}
+
 {#- A day of UTC is part of one or two local days; those outside of the window have no rows, and a day at the end of time
     cannot be counted with. Payments come into force as the clock passes them, and days leave the window. -#}
 {% macro hot_summary_keys__sum_daily_payments() -%}
@@ -21,22 +38,15 @@
     where {{ in_window }}
     union all
     select
-        garages.id,
-        passed.day
-    from public.garages
-    cross join clock
-    cross join lateral (
-        select distinct cast({{ to_reporting_time('payments.payment_date') }} as date) as day
-        from public.payments
-        where payments.garage_id = garages.id
-            and payments.payment_date >= clock.earlier and payments.payment_date < clock.later
-    ) as passed
+        garage_id,
+        cast({{ to_reporting_time('payment_date') }} as date)
+    from ({{ hot_passed_payments() }}) as passed
     union all
     select
         garage_id,
         day
     from hot.sum_daily_payments
-    where day < {{ hot_first_day() }}
+    where day < (select {{ hot_first_day() }})
 {%- endmacro %}
 
 {#- The clock passes what a subscription has ahead, or enters another month. -#}
@@ -51,15 +61,15 @@
         <> date_trunc('month', {{ to_reporting_time('clock.later') }})
 {%- endmacro %}
 
+{#- Noted are subscriptions, and users whose name or address changed. -#}
 {% macro hot_summary_keys__sum_failed_attempts() -%}
     select id as subscription_id from noted
     union all
-    select payments.subscription_id
-    from public.garages
-    cross join clock
-    inner join public.payments
-        on garages.id = payments.garage_id
-            and clock.earlier <= payments.payment_date and clock.later > payments.payment_date
+    select subscription_id
+    from hot.sum_failed_attempts
+    where user_id in (select id from noted)
+    union all
+    select subscription_id from ({{ hot_passed_payments() }}) as passed
 {%- endmacro %}
 
 {#- The clock passes an exit. -#}

@@ -31,7 +31,7 @@
         id uuid
     );
     comment on table hot.changed_key is
-    'What writers changed since the last merge, noted by triggers; day is that of UTC, id of the summary''s key. All null: everything.';
+    'What writers changed since the last merge, noted by triggers; day is that of UTC, id of the summary''s key or a user. All null: everything.';
 
     -- A table left by a summary that got other columns, once no view reads it any more.
     create or replace function hot.drop_old_summaries() returns void

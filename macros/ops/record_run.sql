@@ -55,6 +55,8 @@
     ] %}
     {% do run_query('insert into ' ~ ops ~ '.dbt_runs values (' ~ run | join(', ') ~ ')') %}
 
+    {% do tell_of_other_instants(ops, results) %}
+
     {% set oldest = ops_moment(run_started_at - modules.datetime.timedelta(days=var('run_history_days') | int)) %}
     {% do run_query('delete from ' ~ ops ~ '.dbt_nodes where started_at < ' ~ oldest) %}
     {% do run_query('delete from ' ~ ops ~ '.dbt_runs where started_at < ' ~ oldest) %}

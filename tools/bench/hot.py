@@ -232,9 +232,11 @@ def writing(dsn: str, rounds: int) -> list[str]:
     """Payments one a transaction, and 10,000 in one statement; with and without our triggers, by turns, rolled back."""
     single: dict[bool, list[float]] = {True: [], False: []}
     bulk: dict[bool, list[float]] = {True: [], False: []}
+    users: dict[bool, list[float]] = {True: [], False: []}
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("set synchronous_commit to off")
         ids = connection.execute("select id from payments order by payment_date desc limit 500").fetchall()
+        user_ids = connection.execute("select id from users limit 500").fetchall()
         for number in range(rounds):
             for wanted in (True, False) if number % 2 else (False, True):
                 how = "enable always" if wanted else "disable"
@@ -244,6 +246,11 @@ def writing(dsn: str, rounds: int) -> list[str]:
                 for (id_,) in ids:
                     connection.execute("update payments set updated_at = updated_at where id = %s", [id_])
                 single[wanted].append((cpu(connection) - spent) / len(ids) * 1000)
+                connection.execute(f"alter table users {how} trigger vend_note_update".encode())
+                spent = cpu(connection)
+                for (id_,) in user_ids:
+                    connection.execute("update users set last_name = 'N' where id = %s", [id_])
+                users[wanted].append((cpu(connection) - spent) / len(user_ids) * 1000)
                 connection.execute("begin")
                 spent = cpu(connection)
                 connection.execute(PAYMENTS.encode(), [10_000])
@@ -251,26 +258,32 @@ def writing(dsn: str, rounds: int) -> list[str]:
                 connection.execute("rollback")
         for event in ("insert", "update", "delete"):
             connection.execute(f"alter table payments enable always trigger vend_note_{event}".encode())
+        connection.execute("alter table users enable always trigger vend_note_update")
         connection.execute("call hot.reconcile()")
     lines = ["| CPU of the server process, median | without | with triggers |", "|---|---|---|"]
     lines.append(f"| one payment updated | {median(single[False]):.0f} µs | {median(single[True]):.0f} µs |")
+    lines.append(f"| one user renamed | {median(users[False]):.0f} µs | {median(users[True]):.0f} µs |")
     lines.append(f"| 10,000 inserted by one statement | {median(bulk[False]):.0f} ms | {median(bulk[True]):.0f} ms |")
     return ["### What writers pay", "", *lines, ""]
 
 
 def measured(payments: int, options: argparse.Namespace) -> tuple[list[str], float, float]:
     """All of it on a server of its own: the report, and the median milliseconds of a refresh, ours and theirs."""
-    home = PROJECT / ".vend" / "bench-hot"
-    vend(home, "down") if home.exists() else None
-    shutil.rmtree(home, ignore_errors=True)
-    home.mkdir(parents=True)
+    home = PROJECT / ".vend" / (f"bench-hot-{payments}" if options.keep else "bench-hot")
+    seeded = home / "seeded"
+    if not (options.keep and seeded.exists()):
+        vend(home, "down") if home.exists() else None
+        shutil.rmtree(home, ignore_errors=True)
+        home.mkdir(parents=True)
     vend(home, "up")
     try:
         begun = time.perf_counter()
-        print(f"seeding {payments:,} payments …", file=sys.stderr)
-        vend(home, "source", "init")
-        size = ("--garages", str(options.garages), "--months", "36", "--payments", str(payments))
-        vend(home, "source", "seed", *size)
+        if not seeded.exists():
+            print(f"seeding {payments:,} payments …", file=sys.stderr)
+            vend(home, "source", "init")
+            size = ("--garages", str(options.garages), "--months", "36", "--payments", str(payments))
+            vend(home, "source", "seed", *size)
+            seeded.touch()
         vend(home, "build", "hot", "--resource-type", "model")
         vend(home, "roles")
         dsn = address(home)
@@ -282,7 +295,8 @@ def measured(payments: int, options: argparse.Namespace) -> tuple[list[str], flo
         minutes = (time.perf_counter() - begun) / 60
     finally:
         vend(home, "down")
-        shutil.rmtree(home, ignore_errors=True)
+        if not options.keep:
+            shutil.rmtree(home, ignore_errors=True)
     about = f"Postgres {version}, {payments:,} payments, {size_of[0]:.1f} GB; {minutes:.0f} minutes in all."
     return [about, "", *told], ours, theirs
 
@@ -296,6 +310,7 @@ def main() -> None:
     parser.add_argument(
         "--factor", action="store_true", help="measure at a tenth of the payments first, for the factor"
     )
+    parser.add_argument("--keep", action="store_true", help="leave the seeded business, and use what was left")
     parser.add_argument("--dry-run", action="store_true", help="print the results, leave docs/benchmarks.md alone")
     options = parser.parse_args()
     started, load = datetime.now(UTC), os.getloadavg()[0]

@@ -27,7 +27,10 @@ UTC_ZONE = ZoneInfo("UTC")
 Row = dict[str, Any]
 Source = dict[str, list[Row]]
 
-TABLES = ("users", "garages", "passes", "subscriptions", "payments", "parked", "garage_daily_occupancy")
+TABLES = (
+    *("users", "garages", "passes", "subscriptions", "payments", "parked", "garage_daily_occupancy"),
+    "pass_price_history",
+)
 CENT = Decimal("0.01")
 ZERO = Decimal(0)
 NOT_BEGUN = ("incomplete", "incomplete_expired")
@@ -207,9 +210,15 @@ def within(instant: datetime | None, start: datetime, end: datetime) -> bool:
 
 
 def currencies(source: Source, frame: Frame) -> dict[str, str]:
-    """The currency of each garage, by id."""
-    seen = {row["garage_id"]: row["currency"].strip(" ").lower() for row in source["payments"]}
+    """The currency of each garage, by id: of what went through there, else of what was attempted."""
+    went_through_last = sorted(source["payments"], key=lambda row: row["status"] in ("succeeded", "refunded"))
+    seen = {row["garage_id"]: row["currency"].strip(" ").lower() for row in went_through_last}
     return {row["id"]: seen.get(row["id"], frame.currency) for row in source["garages"]}
+
+
+def amount_in(currency: str, payment: Row) -> Decimal | None:
+    """What was asked for, None where that was in another currency."""
+    return payment["amount"] if payment["currency"].strip(" ").lower() == currency else None
 
 
 def region(address: str | None) -> str:
@@ -238,6 +247,20 @@ def grouped(rows: Iterable[Row], column: str) -> dict[str, list[Row]]:
 
 def succeeded(source: Source) -> list[Row]:
     return [row for row in source["payments"] if row["status"] == "succeeded"]
+
+
+def list_price(offer: Row, changes: list[Row], at: datetime) -> Decimal | None:
+    """What a pass is sold at, at the instant; changes: those of its price, in any order.
+
+    A change counts from its effective_date on, of several at one instant the one recorded last. Before the first: what
+    that one says the price had been. No change at all: the pass's own price.
+    """
+    if not changes:
+        return Decimal(offer["monthly_amount"])
+    in_order = sorted(changes, key=lambda row: (row["effective_date"], row["created_at"], row["id"]))
+    past = [row["new_price"] for row in in_order if row["effective_date"] <= at]
+    price: Decimal | None = past[-1] if past else in_order[0]["old_price"]
+    return price
 
 
 # ------------------------------------------------------------------------------------------- dimensions
@@ -378,7 +401,13 @@ def fact_subscriptions(source: Source, frame: Frame) -> list[Row]:
 
 
 def fact_payment_attempts(source: Source, frame: Frame) -> list[Row]:
-    garages, subscriptions = by_id(source["garages"]), by_id(source["subscriptions"])
+    garages, subscriptions, passes = (by_id(source[name]) for name in ("garages", "subscriptions", "passes"))
+    changes = grouped(source.get("pass_price_history", []), "pass_id")
+
+    def price(row: Row) -> Decimal | None:
+        offer = passes.get(subscriptions.get(row["subscription_id"], {}).get("pass_id"), None)
+        return offer and list_price(offer, changes.get(offer["id"], []), row["payment_date"])
+
     return [
         {
             "payment_id": row["id"],
@@ -395,6 +424,8 @@ def fact_payment_attempts(source: Source, frame: Frame) -> list[Row]:
             "payment_year": frame.month(row["payment_date"]).replace(month=1),
             "garage_name": trim(garages[row["garage_id"]]["name"]),
             "user_id": subscriptions.get(row["subscription_id"], {}).get("user_id"),
+            "pass_id": subscriptions.get(row["subscription_id"], {}).get("pass_id"),
+            "list_price": price(row),
         }
         for row in source["payments"]
     ]
@@ -550,6 +581,7 @@ def rpt_garage_monthly_pl(source: Source, frame: Frame) -> list[Row]:
                     "garage_name": trim(garage["name"]),
                     "month": month,
                     "month_key": f"{month:%Y-%m}",
+                    "is_complete_month": frame.midnight(next_month(month)) <= frame.as_of,
                     "currency": currency[garage["id"]],
                     "payment_count": len(period.paid),
                     "gross_revenue": gross,
@@ -591,6 +623,7 @@ def rpt_executive_dashboard(source: Source, frame: Frame) -> list[Row]:
             {
                 "month": month,
                 "month_key": f"{month:%Y-%m}",
+                "is_complete_month": frame.midnight(next_month(month)) <= frame.as_of,
                 "active_garages": len({row["garage_id"] for row in period.closing + period.paid}),
                 "total_payment_count": len(period.paid),
                 "total_gross_revenue": gross,
@@ -713,6 +746,8 @@ def rpt_occupancy_hours(source: Source, frame: Frame) -> list[Row]:
 
 def rpt_pass_performance(source: Source, frame: Frame) -> list[Row]:
     garages, currency = by_id(source["garages"]), currencies(source, frame)
+    changes = grouped(source.get("pass_price_history", []), "pass_id")
+    payments = grouped((row for row in fact_payments(source, frame) if row["payment_date"] < frame.as_of), "pass_id")
     lives = {row["subscription_id"]: row["subscription_lifetime_days"] for row in fact_subscriptions(source, frame)}
     rows = []
     for offer in source["passes"]:
@@ -723,6 +758,9 @@ def rpt_pass_performance(source: Source, frame: Frame) -> list[Row]:
         ]
         active = [row for row in known if in_force(row, frame.as_of)]
         churned = [row for row in known if (ended_at(row) or datetime.max) < frame.as_of]
+        paid = [row for row in payments.get(offer["id"], []) if row["garage_id"] == offer["garage_id"]]
+        priced = [row for row in paid if row["list_price"] is not None]
+        listed = total(row["list_price"] for row in priced)
         rows.append(
             {
                 "pass_id": offer["id"],
@@ -736,6 +774,11 @@ def rpt_pass_performance(source: Source, frame: Frame) -> list[Row]:
                 "churned_subscriptions": len(churned),
                 "churn_rate": ratio(len(churned), len(known), times=100),
                 "currency": currency[offer["garage_id"]],
+                "list_price": list_price(offer, changes.get(offer["id"], []), frame.as_of - timedelta(microseconds=1)),
+                "payment_count": len(paid),
+                "gross_revenue": total(row["gross_amount"] for row in paid),
+                "revenue_at_list_price": listed,
+                "paid_percent_of_list_price": ratio(total(row["gross_amount"] for row in priced), listed, times=100),
             }
         )
     return rows

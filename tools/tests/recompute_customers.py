@@ -122,7 +122,9 @@ def rpt_platform_health(source: Source, frame: Frame) -> list[Row]:
                 "recovered_charge_count": len(recovered),
                 "in_dunning_charge_count": sum(bill.in_dunning for bill in bills),
                 "dunning_recovery_rate_percent": recompute.ratio(len(recovered), len(dunned), times=100),
-                "dunned_amount": recompute.total(bill.attempts[0]["amount"] for bill in dunned),
+                "dunned_amount": recompute.total(
+                    recompute.amount_in(frame.currency, bill.attempts[0]) for bill in dunned
+                ),
                 "recovered_amount": recompute.total(bill.attempts[-1]["amount"] for bill in recovered),
                 "avg_days_to_recovery": recompute.mean(
                     days(frame, bill.attempts[0]["payment_date"], bill.attempts[-1]["payment_date"])
@@ -194,6 +196,7 @@ def rpt_failed_payments(source: Source, frame: Frame) -> list[Row]:
         row = subscriptions[debt["subscription_id"]]
         monthly = recompute.recurring(source, [row], frame.as_of)
         latest = max(failed.get(row["id"], []), key=lambda row: (row["payment_date"], row["id"]), default=None)
+        asked = recompute.amount_in(currency[row["garage_id"]], latest) if latest and debt["failed_attempts"] else None
         name, rank = bucket(debt["days_past_due"])
         rows.append(
             debt
@@ -205,7 +208,7 @@ def rpt_failed_payments(source: Source, frame: Frame) -> list[Row]:
                 "phone": users[row["user_id"]]["phone"],
                 "pass_name": recompute.trim(passes[row["pass_id"]]["name"]),
                 "monthly_amount": monthly,
-                "past_due_amount": latest["amount"] if latest is not None and debt["failed_attempts"] else monthly,
+                "past_due_amount": monthly if asked is None else asked,
                 "currency": currency[row["garage_id"]],
                 "ageing_bucket": name,
                 "ageing_rank": rank,

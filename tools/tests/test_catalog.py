@@ -717,13 +717,14 @@ def test_the_page_in_a_browser(browser: Any, published: Site, tmp_path: Path) ->
     shows("exposure/exposure.vend_analytics.realtime_dashboard", "engineering@vend.com")
     shows("exposure/exposure.vend_analytics.executive_dashboard", "data-team@vend.com")
 
-    view.fill("#search", "days_overdue")
-    for found in ("rpt_failed_payments", "mv_failed_payments"):
-        view.locator(".search-result").get_by_text(found).first.wait_for(timeout=10_000)
+    view.fill("#search", "days_past_due")
+    for found in ("rpt_failed_payments", "secure_mv_failed_payments"):
+        view.locator(".search-result h4", has_text=re.compile(rf"^\s*{found}\b")).wait_for(timeout=10_000)
 
     view.goto("about:blank")
     view.goto(f"{address}#!/overview?g_v=1&g_i=%2Bexposure:executive_dashboard")
     view.locator("canvas").first.wait_for(timeout=10_000)
+    view.wait_for_function(f"({EDGES})().length > 0", timeout=10_000)
     edges = {tuple(edge) for edge in view.evaluate(EDGES)}
     start, end = "source.vend_analytics.operational.payments", "exposure.vend_analytics.executive_dashboard"
     way = upstream(edges, end)

@@ -86,6 +86,7 @@ def test_every_command_of_the_readme_exists(vend: Run) -> None:
         ("source", "seed", "--payments", "100000000000"),
         ("source", "seed", "--as-of", "31.01.2026"),
         ("sync", "--format", "xml"),
+        ("docs", "--port", "70000"),
     ],
 )
 def test_wrong_usage_exits_2(vend: Run, arguments: tuple[str, ...]) -> None:

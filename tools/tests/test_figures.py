@@ -209,6 +209,20 @@ def stay(number: int, garage_id: str, entered: datetime, exited: datetime | None
     }
 
 
+def repricing(
+    number: int, offered: int, effective: datetime, old: str | None, new: str, made: str | None = None
+) -> Row:
+    """A change of the price of a pass, by its number, recorded when it takes effect unless told."""
+    return {
+        "id": key(8, number),
+        "pass_id": key(3, offered),
+        "old_price": None if old is None else Decimal(old),
+        "new_price": Decimal(new),
+        "effective_date": effective,
+        "created_at": effective if made is None else instant(made),
+    }
+
+
 def sheet(number: int, garage_id: str, day: str, hours: list[int | None] | None, created: str | None = None) -> Row:
     """An occupancy sheet, written in the night after its day unless told."""
     begins = instant(day)
@@ -318,6 +332,16 @@ def edge_cases() -> Source:
             stay(3, EDGE, instant("03-17"), AS_OF - TICK),
             stay(4, EDGE, AS_OF, None),
             stay(5, CAD, instant("03-17"), None),
+        ],
+        "pass_price_history": [
+            # at the instants of payments 7 and 8; the last but one is not known yet, and of two at once 50 came last
+            repricing(2, 1, instant("03-01 09:00"), "48.00", "49.00"),
+            repricing(1, 1, instant("02-03"), "45.00", "48.00"),
+            repricing(3, 1, instant("03-03 09:00"), "49.00", "51.00", "03-03 08:00"),
+            repricing(4, 1, instant("03-03 09:00"), "51.00", "50.00", "03-03 08:30"),
+            repricing(5, 1, AS_OF, "50.00", "55.00"),
+            # never had a price before
+            repricing(6, 2, instant("02-20"), None, "50.00"),
         ],
     }  # fmt: skip
 
@@ -549,13 +573,20 @@ def customer_edge_cases() -> Source:
 
 
 def later_rows() -> Source:
-    """Sheets that arrive the day after: for a new day, over an older one, and one too old to hold."""
+    """What arrives the day after. Sheets: for a new day, over an older one, and one too old to hold."""
     return {
         "garage_daily_occupancy": [
             sheet(71, BIG, "02-06", [9000] * 24, "03-18 01:00"),
             sheet(72, BIG, "01-05", [9500, 1], "03-18 01:00"),
             sheet(73, HUGE, "02-05", [1], "02-05 23:00"),
-        ]
+        ],
+        # failed, and in another currency than the garage's: before a success, and after
+        "payments": [
+            payment(28, EDGE, instant("03-12"), "41.00", status="failed", currency="cad", subscription_id=UNPAID),
+            payment(29, EDGE, instant("03-13"), "42.00", status="failed", currency="cad", subscription_id=EARLIER),
+        ],
+        # told of late, with effect on what was paid on that very day and after
+        "pass_price_history": [repricing(7, 1, instant("02-11"), "48.00", "47.00", "03-18 01:00")],
     }
 
 
@@ -607,6 +638,10 @@ def edge_changes() -> list[tuple[str, str, Row]]:
         ("garage_daily_occupancy", key(7, 35), {}),
         ("garage_daily_occupancy", key(7, 36), {}),
         ("garage_daily_occupancy", key(7, 42), {}),
+        # a price that never was, one that was another, and one from another day on
+        ("pass_price_history", key(8, 2), {}),
+        ("pass_price_history", key(8, 4), {"new_price": Decimal("50.50")}),
+        ("pass_price_history", key(8, 1), {"effective_date": instant("02-03") + TICK}),
         # fewer hours, another day, another garage
         ("garage_daily_occupancy", key(7, 37), {"hourly_occupancy": Jsonb([7, 8])}),
         ("garage_daily_occupancy", key(7, 43), {"day": instant("03-11")}),
@@ -818,6 +853,21 @@ def test_recomputed_cohorts_and_passes_of_hand_made_rows() -> None:
         (3, 2, "33.00", "11.6667", 1, "33.3333", "usd"),
         (0, 0, "0", None, 0, None, "usd"),
     ]
+
+
+def test_recomputed_list_prices_of_hand_made_rows() -> None:
+    rows, frame = edge_cases(), Frame(AS_OF)
+    rows["payments"].append(payment(27, CAD, instant("02-19"), "45.00", currency="cad", subscription_id=key(4, 15)))
+    attempts = {row["payment_id"]: row["list_price"] for row in recompute.fact_payment_attempts(rows, frame)}
+    found = {number: attempts[key(5, number)] for number in (6, 12, 7, 3, 8, 9, 11, 27, 1)}
+    assert {number: price and str(price) for number, price in found.items()} == {
+        6: "45.00", 7: "48.00", 12: "48.00", 3: "48.00", 8: "49.00", 9: "50.00", 11: "55.00", 27: None, 1: None,
+    }  # fmt: skip
+    passes = recompute.rpt_pass_performance(rows, frame)
+    names = ("list_price", "payment_count", "gross_revenue", "revenue_at_list_price", "paid_percent_of_list_price")
+    # 30.00, 32.00 and 20.25 of 48.00 each
+    assert pick(passes, *names, pass_id=key(3, 1)) == [("50.00", 3, "82.25", "144.00", "57.1181")]
+    assert pick(passes, *names, pass_id=key(3, 2)) == [("50.00", 1, "45.00", "0", None)]
 
 
 def test_recomputed_movements_of_hand_made_rows() -> None:
@@ -1246,6 +1296,24 @@ def test_recurring_revenue_of_a_month_outlasts_a_change_of_price(second: Stage) 
         ("2026-02", 4, "187.00"),
         ("2026-03", 1, "55.00"),
     ]
+
+
+def test_failed_attempts_in_another_currency(second: Stage) -> None:
+    assert second.failures is not None
+    assert second.failures["attempts_are_in_their_garages_currency"] == 2
+    debts = second.cold["reports.rpt_failed_payments"]
+    assert pick(debts, "past_due_amount", "currency", subscription_id=EARLIER) == [("32.00", "usd")]
+
+
+def test_a_price_told_of_late_restates_what_was_paid(first: Stage, second: Stage) -> None:
+    prices = [
+        [
+            dict(pick(stage.cold["marts.fact_payment_attempts"], "payment_id", "list_price"))[key(5, n)]
+            for n in (7, 12, 8, 9)
+        ]
+        for stage in (first, second)
+    ]
+    assert prices == [["48.00", "48.00", "49.00", "50.00"], ["45.00", "47.00", "47.00", "50.50"]]
 
 
 def test_movements_of_changed_prices(second: Stage) -> None:

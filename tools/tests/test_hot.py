@@ -368,6 +368,21 @@ def test_a_view_without_unique_index_is_refused(hot: tuple[Settings, str]) -> No
         model.write_text(text)
 
 
+def test_no_view_is_searched_for_equal_rows_and_no_reader_sees_why(hot: tuple[Settings, str]) -> None:
+    """Postgres looks among the rows without a null; the column that leaves none of them is not in reporting."""
+    with psycopg.connect(hot[1]) as connection:
+        views = connection.execute("select matviewname from pg_matviews where schemaname = 'hot'").fetchall()
+        assert len(views) == 5
+        for (view,) in views:
+            found = connection.execute(f"select count(*) from hot.{view} as v where v is not null".encode()).fetchone()
+            assert found == (0,), view
+        named = "select relnamespace::regnamespace::text from pg_attribute join pg_class on attrelid = pg_class.oid"
+        shown = connection.execute(
+            f"{named} where attname = 'always_null' and relkind in ('m', 'v')".encode()
+        ).fetchall()
+    assert shown == [("hot",)] * 5
+
+
 def test_nobody_is_granted_anything(hot: tuple[Settings, str]) -> None:
     with psycopg.connect(hot[1]) as connection:
         connection.execute("create role stranger")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import planted
 import pytest
 import sqlglot
 import yaml
@@ -41,10 +42,27 @@ def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def printed(tmp_path_factory: pytest.TempPathFactory, key: Path) -> str:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def login(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """An administrator's settings, whose passphrase is wrong, at an address where nobody is."""
+    file = tmp_path_factory.mktemp("key") / "rsa_key.p8"
+    private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    form, locked = serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"another")
+    file.write_bytes(private.private_bytes(serialization.Encoding.PEM, form, locked))
+    given = {"ACCOUNT": "acme", "USER": "boss", "HOST": "127.0.0.1", "PORT": "1", "PRIVATE_KEY_FILE": str(file)}
+    given |= {"PASSWORD": planted.SNOWFLAKE, "PRIVATE_KEY_FILE_PWD": planted.PASSPHRASE}
+    return {f"SNOWFLAKE_{name}": value for name, value in given.items()}
+
+
+@pytest.fixture(scope="module")
+def printed(home: Path, login: dict[str, str], key: Path) -> str:
     """What a dry run prints; the key, which chance made, is called KEY."""
     arguments = ["--dry-run", "--monitor", "--public-key", "vend_dbt", str(key)]
-    finished = vend(tmp_path_factory.mktemp("home"), *arguments)
+    finished = vend(home, *arguments, **login)
     assert finished.returncode == 0, finished.stderr
     body = "".join(key.read_text().splitlines()[1:-1])
     assert finished.stdout.count(body) == 1
@@ -124,6 +142,17 @@ def test_the_profile_uses_what_is_provisioned(statements: list[str]) -> None:
         assert f"default_{name} = {found[1].lower()} " in user
     assert defaults["database"]
     assert f"create database if not exists {defaults['database'][1]}" in statements
+
+
+@pytest.mark.usefixtures("printed")
+def test_a_key_that_cannot_be_opened_is_not_shown(home: Path, login: dict[str, str]) -> None:
+    """Nor is its passphrase: by us, by dbt, in its log or in what it keeps."""
+    finished = vend(home, **login)
+    assert finished.returncode == 1
+    assert planted.leaks(finished.stdout + finished.stderr) == []
+    kept = [file for file in home.rglob("*") if file.is_file()]
+    assert "dbt.log" in {file.name for file in kept}
+    assert {str(file): leaks for file in kept if (leaks := planted.leaks(file.read_bytes()))} == {}
 
 
 def test_what_is_wrong_is_said(tmp_path: Path, key: Path) -> None:

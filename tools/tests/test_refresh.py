@@ -383,6 +383,34 @@ def test_a_key_noted_after_the_refresh_began_is_not_lost(hot: Hot) -> None:
     assert hot.ask("select count(*) from hot.changed_key") == 0
 
 
+def test_who_owes_is_called_as_they_are(hot: Hot) -> None:
+    """A new name before, after and while the subscription falls due; another subscriber; nothing that shows."""
+    due = "update subscriptions set status = 'past_due' where user_id = '{}'"
+    name = "update users set first_name = first_name || '!', email = 'x' || email where id = '{}'"
+    user, other = (hot.ask(f"select id from users where role = 'user' order by id limit 1 offset {n}") for n in (0, 1))
+    hot.run(
+        "update subscriptions set user_id = %s where id in (select id from subscriptions order by id limit 2)", [user]
+    )
+    with psycopg.connect(hot.dsn) as late:
+        late.execute(name.format(user).encode())
+        hot.run(due.format(user))
+        hot.refresh()
+        hot.check("a name that waits")
+    hot.refresh()
+    hot.check("the name")
+    with psycopg.connect(hot.dsn) as late:
+        late.execute(due.format(other).encode())
+        hot.run(name.format(other))
+        hot.refresh()
+    hot.refresh()
+    hot.check("the name before the debt")
+    hot.run("update subscriptions set user_id = %s where user_id = %s", [other, user])
+    hot.refresh()
+    hot.check("another subscriber")
+    hot.run("update users set phone = '1', updated_at = updated_at + interval '1 day'")
+    assert hot.ask("select count(*) from hot.changed_key") == 0
+
+
 def test_a_prepared_transaction_is_noted(hot: Hot) -> None:
     with psycopg.connect(hot.dsn, autocommit=True) as writer:
         writer.execute("begin")
@@ -425,7 +453,19 @@ def test_a_date_at_the_end_of_time_stops_nothing(hot: Hot, date: str) -> None:
     )
     hot.run(pay, [date])
     hot.run(pay, [str(hot.clock - DAY)])
+    hot.run(
+        "update subscriptions set status = 'past_due' where id = (select id from subscriptions order by id limit 1)"
+    )
+    hot.run(
+        "insert into payments (garage_id, subscription_id, amount, status, payment_date)"
+        " select garage_id, id, 7, 'failed', %s::timestamp from subscriptions order by id limit 1",
+        [date],
+    )
     hot.refresh()
+    uncounted = (
+        "select count(*) from hot.mv_failed_payments where days_past_due is null and first_failed_at is not null"
+    )
+    assert hot.ask(uncounted) == (date == "-infinity")
     hot.run("delete from payments where payment_date > '9999-01-01' or payment_date < '1900-01-01'")
     hot.check(date)
 
@@ -459,6 +499,7 @@ def test_writers_neither_fail_nor_wait(hot: Hot) -> None:
     hot.run("create role vend_writer login")
     hot.run("grant select, insert, update, delete on payments, parked, subscriptions to vend_writer")
     hot.run("grant select on garages to vend_writer")
+    hot.run("grant select, update on users to vend_writer")
     try:
         with psycopg.connect(hot.dsn) as refresher:
             refresher.execute("select hot.refresh_one(name) from unnest(hot.views_to_refresh()) as name")
@@ -472,6 +513,7 @@ def test_writers_neither_fail_nor_wait(hot: Hot) -> None:
                 writer.execute("set lock_timeout to '1s'")
                 for table in ("payments", "subscriptions", "parked"):
                     assert writer.execute(f"update {table} set id = id".encode()).rowcount > 0
+                assert writer.execute("update users set last_name = 'Written'").rowcount > 0
                 writer.execute("delete from parked")
                 writer.rollback()
     finally:
@@ -484,7 +526,7 @@ def test_writers_neither_fail_nor_wait(hot: Hot) -> None:
 def test_without_triggers(hot: Hot) -> None:
     """Whole where there is no index on updated_at; by it where there is one, and the rest at night."""
     hot.build(hot_triggers="false")
-    assert refresh.captures(hot.dsn) == {"payments": "whole", "subscriptions": "whole", "parked": "whole"}
+    assert refresh.captures(hot.dsn) == dict.fromkeys(("parked", "payments", "subscriptions", "users"), "whole")
     hot.run("delete from payments where status = 'succeeded' and payment_date > %s", [hot.clock - 20 * DAY])
     hot.refresh()
     hot.check("a delete")
@@ -525,9 +567,12 @@ def test_without_triggers(hot: Hot) -> None:
 def test_lost_triggers_cost_time_and_no_figure(hot: Hot) -> None:
     hot.run("drop trigger vend_note_update on payments")
     hot.run("alter table parked disable trigger vend_note_insert")
+    hot.run("drop trigger vend_note_update on users")
     try:
-        assert refresh.captures(hot.dsn) == {"payments": "whole", "subscriptions": "triggers", "parked": "whole"}
+        lost = {"parked": "whole", "payments": "whole", "subscriptions": "triggers", "users": "whole"}
+        assert refresh.captures(hot.dsn) == lost
         hot.run("update payments set amount = amount + 1")
+        hot.run("update users set last_name = 'Unnoted'")
         hot.refresh()
         hot.check("an update without its trigger")
     finally:

@@ -135,11 +135,26 @@ def test_a_difference_is_named_and_what_moves_is_left_out(business: Business, fi
     assert business.compared().differences == ()
 
 
+def test_reports_as_of_another_instant_are_told_of(business: Business, first: run.Record) -> None:
+    """As if one had been built by itself before; the run also loads what the test before this one did."""
+    report = "model.vend_analytics.rpt_garage_rankings"
+    business.cold("insert into ops.dbt_runs (invocation_id, as_of) values ('earlier', '2026-01-31 12:00:00.000000')")
+    business.cold(
+        "insert into ops.dbt_nodes (invocation_id, unique_id, name, status, started_at)"
+        f" values ('earlier', '{report}', 'rpt_garage_rankings', 'success', now()::timestamp)"
+    )
+    log = business.settings.home / "logs" / "cold" / "dbt.log"
+    assert "still as of another instant" not in log.read_text()
+    assert business.run().ok
+    (told,) = re.findall(r"Built as of .*still as of another instant.*", log.read_text())
+    assert ": rpt_garage_rankings (2026-01-31 12:00:00.000000). Build all" in told
+
+
 def test_a_failed_test_keeps_the_reports(business: Business, first: run.Record) -> None:
-    business.run()  # what the test before did is loaded
     before = business.reports()
     payments = business.connection.execute(
-        "update payments set currency = 'cad' where id in (select id from payments order by id limit 3) returning id"
+        "update payments set currency = 'cad' where id in"
+        " (select id from payments where status = 'succeeded' order by id limit 3) returning id"
     ).fetchall()
     with webhook() as hook:
         stopped = run.run(replace(business.settings, alerting={"VEND_ALERT_WEBHOOK": hook.url}))

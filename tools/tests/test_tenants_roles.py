@@ -153,6 +153,24 @@ def test_the_command_prints_what_it_did(place: Place, monkeypatch: pytest.Monkey
     reader = conninfo.make_conninfo(place.dsn, user=login, password="quiet")
     assert expected
     assert one(reader, "select count(*) from mv_current_occupancy") == expected
+    # under another name it sees the same, and who takes its name sees nothing
+    with psycopg.connect(place.dsn, autocommit=True) as owner:
+        owner.execute(f"alter role {login} rename to {login}_new".encode())
+        owner.execute(f"alter role {login}_new password 'quiet'".encode())
+        owner.execute(f"create role {login} login password 'quiet' in role vend_bi".encode())
+        place.logins.append(f"{login}_new")
+    renamed = conninfo.make_conninfo(reader, user=f"{login}_new")
+    for _ in range(2):
+        assert one(renamed, "select count(*) from reporting.mv_current_occupancy") == expected
+        assert one(reader, "select count(*) from reporting.mv_current_occupancy") == 0
+        told = place.operation(place.dsn, "create_roles")
+    assert f"{login}_new" not in told  # said once
+    with psycopg.connect(place.dsn, autocommit=True) as owner:
+        owner.execute(f"drop owned by {login}_new".encode())
+        owner.execute(f"drop role {login}_new".encode())
+        owner.execute(f"create role {login}_new login password 'quiet' in role vend_bi".encode())
+    assert one(renamed, "select count(*) from reporting.mv_current_occupancy") == 0
+    assert f"{login}_new was dropped, and so its binding is removed." in place.operation(place.dsn, "create_roles")
     powerful = str(conninfo.conninfo_to_dict(place.login("powerful", options="superuser"))["user"])
     with psycopg.connect(place.dsn, autocommit=True) as owner:
         twin = "update users set email = upper(%s) where id = (select max(id::text)::uuid from users) returning id"

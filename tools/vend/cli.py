@@ -524,6 +524,62 @@ def roles(bind: tuple[tuple[str, str], ...]) -> None:
         click.echo(dbt.operation(settings, "bind_login", dsn, login=login, user=user))
 
 
+@main.group()
+def cost() -> None:
+    """What Snowflake should cost in a month, and what it did cost.
+
+    By cost.yml and the vars of `vend provision`; docs/cost.md explains.
+    """
+
+
+set_option = click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Another value for an assumption of cost.yml, or for warehouse_suspend or a warehouse's size.",
+)
+
+
+@cost.command("plan")
+@set_option
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def cost_plan(changes: tuple[str, ...], form: str) -> None:
+    """Reckon a month, beside the architecture's figures.
+
+    From schedule, run times, sizes, suspend time, edition and storage, each printed with its source. Needs no account.
+    """
+    from vend import cost as costing
+    from vend import cost_report
+
+    with _json_of_errors(form):
+        plan = costing.reckoned(costing.load(load(), changes))
+        shown = cost_report.plan_json(plan) if form == "json" else cost_report.plan_text(plan)
+    click.echo(shown)
+
+
+@cost.command("actual")
+@click.option(
+    "--month", type=click.DateTime(["%Y-%m"]), metavar="YYYY-MM", help="Which one; else the one at hand (UTC)."
+)
+@set_option
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def cost_actual(month: datetime | None, changes: tuple[str, ...], form: str) -> None:
+    """Read a month's bill on Snowflake.
+
+    Credits by warehouse, day and model, how many were idle, what the month is on course for, beside the plan. For a
+    role that may read SNOWFLAKE.ACCOUNT_USAGE, whose views are up to 8 hours late.
+    """
+    from vend import cost_actual as billing
+    from vend import cost_report
+
+    now = datetime.now(UTC).replace(tzinfo=None)
+    with _json_of_errors(form):
+        bill = billing.actual(load(), (month or now).date().replace(day=1), now, changes)
+        shown = cost_report.actual_json(bill) if form == "json" else cost_report.actual_text(bill)
+    click.echo(shown)
+
+
 @main.command()
 @click.option("--dry-run", is_flag=True, help="Print the statements and run none; needs no account.")
 @click.option("--monitor", is_flag=True, help="Also a monthly limit on credits and who sees costs; ACCOUNTADMIN only.")

@@ -25,8 +25,8 @@ class Settings:
 
     project: Path
     home: Path
-    postgres_dsn: str | None
-    source_dsn: str | None
+    postgres_dsn: str | None = field(repr=False)
+    source_dsn: str | None = field(repr=False)
     warehouse: str
     duckdb_path: Path
     snowflake: Mapping[str, str] = field(default_factory=dict, repr=False)

@@ -33,6 +33,7 @@ def as_text(settings: Settings) -> str:
         state = f"runs, version {embedded.version}, pid {embedded.pid}" if embedded.running else "is stopped"
         lines.append(f"Postgres   the embedded server {state} (data in {embedded.data})")
     if dsn is not None:
+        postgres.parse(dsn, "VEND_POSTGRES_DSN")
         lines += _hot(dsn)
     lines += _cold(settings)
     return "\n".join(lines)

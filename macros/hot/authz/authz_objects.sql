@@ -12,8 +12,39 @@
         login name primary key check (login not in ('vend_app', 'vend_bi', 'vend_sync')),
         user_id uuid not null
     );
+    do $body$
+    begin
+        if not exists (
+            select from pg_attribute where attrelid = 'authz.login_user'::regclass and attname = 'role'
+        ) then
+            alter table authz.login_user add column role regrole unique;
+            update authz.login_user set role = to_regrole(quote_ident(login));
+        end if;
+    end
+    $body$;
+    comment on column authz.login_user.role is
+    'The login itself, which stays what it is under another name; null while there is none of the name.';
     comment on table authz.login_user is
     'Logins that may run SQL of their own, such as a BI tool''s, each bound to the user whose garages it sees.';
+
+    create or replace function authz.note_role() returns trigger
+    language plpgsql security definer set search_path = pg_catalog, pg_temp
+    as $body$
+    begin
+        new.role := to_regrole(quote_ident(new.login));
+        return new;
+    end
+    $body$;
+    do $body$
+    begin
+        if not exists (
+            select from pg_trigger where tgrelid = 'authz.login_user'::regclass and tgname = 'note_role'
+        ) then
+            create trigger note_role before insert or update of login on authz.login_user
+            for each row execute function authz.note_role();
+        end if;
+    end
+    $body$;
 
     -- Inside a function of another owner current_user is that owner; the setting still names the caller's SET ROLE.
     create or replace function authz.acting_role() returns name
@@ -30,7 +61,12 @@
     language plpgsql {{ secured }}
     as $body$
     declare
-        bound uuid := (select user_id from authz.login_user where login = session_user);
+        bound uuid := (
+            select user_id from authz.login_user
+            where role = quote_ident(session_user)::regrole or (role is null and login = session_user)
+            order by role
+            limit 1
+        );
     begin
         if bound is not null then
             return bound;
@@ -80,6 +116,15 @@
         select authz.my_garages()
             || array(select garage_id from public.subscriptions where user_id = authz.current_user_id())
     $body$;
+{% endmacro %}
+
+{#- Bindings of logins that were dropped can never count again; those of renamed ones take the new name, those made ahead of
+    their login the login. -#}
+{% macro renew_bindings() %}
+    delete from authz.login_user
+    where role is not null and not exists (select from pg_roles where oid = role);
+    update authz.login_user set login = rolname from pg_roles where oid = role and login <> rolname;
+    update authz.login_user set login = login where role is null and to_regrole(quote_ident(login)) is not null;
 {% endmacro %}
 
 {#- What the tenants' roles need and hold of schema authz and reporting, and nothing else. -#}

@@ -36,6 +36,7 @@
             raise exception '% is a superuser, bypasses row-level security or acts for vend_app; take a login of its own.',
                 bound;
         end if;
+        {{ renew_bindings() }}
         execute format('grant vend_bi to %I', bound);
         execute format('alter role %I in database %I set search_path = reporting', bound, current_database());
         insert into authz.login_user (login, user_id) values (bound, people[1])

@@ -112,6 +112,15 @@
             return;
         end if;
         insert into told (sentence)
+        select case
+            when rolname is null then format('%s was dropped, and so its binding is removed.', login)
+            else format('%s is called %s now; its binding goes with it.', login, rolname)
+        end
+        from authz.login_user
+        left join pg_roles on pg_roles.oid = role
+        where role is not null and login is distinct from rolname;
+        {{ renew_bindings() }}
+        insert into told (sentence)
         select format(
             '%s is bound to a user, but there is no such login; whoever gets one of that name sees what the user may. '
             'If it is not to come back: delete from authz.login_user where login = %L;', login, login

@@ -1,4 +1,6 @@
 -- Grain: garage and user who ever had a begun subscription there. Their cohort is the month of the first, and the only one.
+{{ config(materialized='table') }}
+
 with subscriptions as (
 
     select * from {{ ref('fact_subscriptions') }}

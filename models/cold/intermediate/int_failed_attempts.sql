@@ -7,11 +7,21 @@ with subscriptions as (
 
 ),
 
+garages as (
+
+    select * from {{ ref('dim_garages') }}
+
+),
+
 attempts as (
 
-    select attempts.*
+    select
+        attempts.*,
+        -- an amount in another currency than the garage's is not known in the garage's
+        case when attempts.currency = garages.currency then attempts.gross_amount end as amount
     from {{ ref('fact_payment_attempts') }} as attempts
     inner join subscriptions on attempts.subscription_id = subscriptions.subscription_id
+    inner join garages on attempts.garage_id = garages.garage_id
     where attempts.status in ('succeeded', 'failed') and attempts.payment_date < {{ as_of() }}
 
 ),
@@ -48,6 +58,6 @@ select
     min(payment_date) as first_failed_at,
     max(payment_date) as last_failed_at,
     count(*) as failed_attempts,
-    max(case when latest_first = 1 then gross_amount end) as last_failed_amount
+    max(case when latest_first = 1 then amount end) as last_failed_amount
 from failures
 group by subscription_id

@@ -38,7 +38,7 @@ payers as (
 numbered as (
 
     select
-        attempts.*,
+        attempts.payment_id,
         coalesce(sum(attempts.went_through) over (
             partition by attempts.payer_id
             order by attempts.payment_date, attempts.payment_id
@@ -53,12 +53,26 @@ numbered as (
 
 ),
 
+-- what goes through and has no failure before it is no failed charge
+failing as (
+
+    select
+        attempts.*,
+        numbered.charge_number,
+        numbered.is_first
+    from numbered
+    inner join attempts on numbered.payment_id = attempts.payment_id
+    where attempts.went_through = 0 or numbered.is_first = 0
+
+),
+
 charges as (
 
     select
         max(case when is_first = 1 then payment_id end) as charge_id,
         max(case when is_first = 1 then garage_id end) as garage_id,
         max(case when is_first = 1 then gross_amount end) as charged_amount,
+        max(case when is_first = 1 then currency end) as charged_currency,
         max(case when went_through = 1 then payment_id end) as collected_payment_id,
         max(case when went_through = 1 then gross_amount end) as collected_amount,
         max(subscription_id) as subscription_id,
@@ -67,9 +81,8 @@ charges as (
         max(payment_date) as last_attempt_at,
         count(*) as attempts,
         max(went_through) as is_collected
-    from numbered
+    from failing
     group by payer_id, charge_number
-    having min(went_through) = 0
 
 ),
 
@@ -96,7 +109,7 @@ select
     first_attempt_at,
     last_attempt_at,
     attempts,
-    charged_amount,
+    case when charged_currency = currency then charged_amount end as charged_amount,
     collected_payment_id,
     collected_amount,
     is_collected,

@@ -19,7 +19,7 @@ subscriptions as (
 
 payments as (
 
-    select * from {{ ref('fact_payments') }}
+    select * from {{ ref('int_pass_payments') }}
 
 ),
 
@@ -36,9 +36,8 @@ first_events as (
 
     select
         garage_id,
-        min(payment_date) as happened_at
+        min(first_paid_at) as happened_at
     from payments
-    where payment_date < {{ as_of() }}
     group by garage_id
 
 ),
@@ -69,7 +68,8 @@ select
     garages.currency,
     months.month,
     {{ month_key('months.month') }} as month_key,
-    months.next_month
+    months.next_month,
+    months.next_month <= {{ to_reporting_time(as_of()) }} as is_complete_month
 from garages
 inner join first_months on garages.garage_id = first_months.garage_id
 inner join months

@@ -1,5 +1,7 @@
 -- Grain: subscription and stretch of time with one monthly amount, up to as_of. The first amount known holds from the start,
 -- the last one to as_of, so any instant of a subscription has exactly one.
+{{ config(materialized='table') }}
+
 with versions as (
 
     select

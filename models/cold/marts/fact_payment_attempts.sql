@@ -1,6 +1,7 @@
 -- Grain: payment attempt, whatever became of it. Incremental: rows the loader has brought or written again, rows
--- whose garage, customer or pass is called otherwise by now, and rows computed with another fee rate or reporting
--- zone; what the source deleted goes first. Row by row and not by the latest load, for a loader's times may be late.
+-- whose garage, customer or pass is called otherwise by now, rows whose pass is known by now to have cost something else,
+-- and rows computed with another fee rate or reporting zone; what the source deleted goes first. Row by row and not by the
+-- latest load, for a loader's times may be late.
 {{ config(
     materialized='incremental',
     unique_key='payment_id',
@@ -30,6 +31,12 @@ garages as (
 subscriptions as (
 
     select * from {{ ref('fact_subscriptions') }}
+
+),
+
+prices as (
+
+    select * from {{ ref('int_pass_prices') }}
 
 )
 
@@ -62,13 +69,19 @@ select
     garages.garage_name,
     subscriptions.user_id,
     subscriptions.email as user_email,
+    subscriptions.pass_id,
     subscriptions.pass_name,
+    prices.list_price,
     payments.created_at,
     payments.updated_at,
     payments._fivetran_synced
 from payments
 left join garages on payments.garage_id = garages.garage_id
 left join subscriptions on payments.subscription_id = subscriptions.subscription_id
+left join prices
+    on subscriptions.pass_id = prices.pass_id
+        and (prices.held_from is null or payments.payment_date >= prices.held_from)
+        and (prices.held_until is null or payments.payment_date < prices.held_until)
 {% if is_incremental() %}
 left join stored on payments.payment_id = stored.payment_id
 where stored.payment_id is null
@@ -76,7 +89,9 @@ where stored.payment_id is null
     or stored.garage_name is distinct from garages.garage_name
     or stored.user_id is distinct from subscriptions.user_id
     or stored.user_email is distinct from subscriptions.email
+    or stored.pass_id is distinct from subscriptions.pass_id
     or stored.pass_name is distinct from subscriptions.pass_name
+    or stored.list_price is distinct from prices.list_price
     or stored.platform_fee is distinct from {{ platform_fee('stored.gross_amount') }}
     or stored.payment_date_day is distinct from cast({{ to_reporting_time('stored.payment_date') }} as date)
 {% endif %}

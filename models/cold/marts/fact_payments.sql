@@ -26,7 +26,9 @@ select
     garage_name,
     user_id,
     user_email,
+    pass_id,
     pass_name,
+    list_price,
     created_at,
     updated_at
 from attempts

@@ -6,26 +6,6 @@ with garage_months as (
 
 ),
 
-subscriptions as (
-
-    select * from {{ ref('fact_subscriptions') }}
-    where is_begun and created_at < {{ as_of() }}
-
-),
-
--- one that ended the instant it began was in force at no time
-subscription_months as (
-
-    select distinct
-        months.garage_id,
-        months.user_id,
-        months.month
-    from {{ ref('int_subscription_months') }} as months
-    inner join subscriptions on months.subscription_id = subscriptions.subscription_id
-    where subscriptions.ended_at is null or subscriptions.ended_at > subscriptions.created_at
-
-),
-
 members as (
 
     select * from {{ ref('int_cohort_members') }}
@@ -40,7 +20,7 @@ first_subscriptions as (
         user_id,
         month,
         monthly_amount
-    from {{ ref('int_subscription_months') }}
+    from {{ ref('int_subscription_changes') }}
     where is_new = 1
 
 ),
@@ -62,40 +42,58 @@ cohorts as (
 
 ),
 
-retained as (
+changes as (
 
     select
         members.garage_id,
         members.cohort_start,
-        subscription_months.month,
-        count(*) as retained_users
+        customers.month,
+        sum(customers.has_come) as users_come,
+        sum(customers.customers_change) as users_change
     from members
-    inner join subscription_months
+    inner join {{ ref('int_customer_changes') }} as customers
         on
-            members.garage_id = subscription_months.garage_id
-            and members.user_id = subscription_months.user_id
-    group by members.garage_id, members.cohort_start, subscription_months.month
+            members.garage_id = customers.garage_id
+            and members.user_id = customers.user_id
+    group by members.garage_id, members.cohort_start, customers.month
+
+),
+
+-- in force at some time in a month: at its opening, which is what changed before it, or come in it
+cohort_months as (
+
+    select
+        cohorts.*,
+        garage_months.garage_name,
+        garage_months.month,
+        garage_months.currency,
+        coalesce(changes.users_come, 0) + coalesce(sum(changes.users_change) over (
+            partition by cohorts.garage_id, cohorts.cohort_start
+            order by garage_months.month
+            rows between unbounded preceding and 1 preceding
+        ), 0) as retained_users
+    from cohorts
+    inner join garage_months
+        on
+            cohorts.garage_id = garage_months.garage_id
+            and cohorts.cohort_start <= garage_months.month
+    left join changes
+        on
+            cohorts.garage_id = changes.garage_id
+            and cohorts.cohort_start = changes.cohort_start
+            and garage_months.month = changes.month
 
 )
 
 select
-    cohorts.garage_id,
-    garage_months.garage_name,
-    {{ month_key('cohorts.cohort_start') }} as cohort_month,
-    cast({{ dbt.datediff('cohorts.cohort_start', 'garage_months.month', 'month') }} as integer) as months_since_start,
-    cast(cohorts.cohort_size as bigint) as cohort_size,
-    cast(coalesce(retained.retained_users, 0) as bigint) as retained_users,
-    {{ percent('coalesce(retained.retained_users, 0)', 'cohorts.cohort_size', scale=2) }} as retention_rate,
-    cast(cohorts.cohort_value as decimal(38, 2)) as cohort_value,
-    garage_months.month,
-    garage_months.currency
-from cohorts
-inner join garage_months
-    on
-        cohorts.garage_id = garage_months.garage_id
-        and cohorts.cohort_start <= garage_months.month
-left join retained
-    on
-        cohorts.garage_id = retained.garage_id
-        and cohorts.cohort_start = retained.cohort_start
-        and garage_months.month = retained.month
+    garage_id,
+    garage_name,
+    {{ month_key('cohort_start') }} as cohort_month,
+    cast({{ dbt.datediff('cohort_start', 'month', 'month') }} as integer) as months_since_start,
+    cast(cohort_size as bigint) as cohort_size,
+    cast(retained_users as bigint) as retained_users,
+    {{ percent('retained_users', 'cohort_size', scale=2) }} as retention_rate,
+    cast(cohort_value as decimal(38, 2)) as cohort_value,
+    month,
+    currency
+from cohort_months

@@ -48,16 +48,15 @@ revenue as (
 recurring as (
 
     select
-        subscription_months.garage_id,
+        changes.garage_id,
         members.cohort_month,
-        subscription_months.month,
-        sum(subscription_months.monthly_amount) as monthly_recurring_revenue
-    from {{ ref('int_subscription_months') }} as subscription_months
+        changes.month,
+        sum(changes.closing_mrr - changes.opening_mrr) as mrr_change
+    from {{ ref('int_customer_changes') }} as changes
     inner join members
-        on subscription_months.garage_id = members.garage_id
-            and subscription_months.user_id = members.user_id
-    where subscription_months.is_closing = 1
-    group by subscription_months.garage_id, members.cohort_month, subscription_months.month
+        on changes.garage_id = members.garage_id
+            and changes.user_id = members.user_id
+    group by changes.garage_id, members.cohort_month, changes.month
 
 ),
 
@@ -65,7 +64,11 @@ monthly as (
 
     select
         cohorts.*,
-        coalesce(recurring.monthly_recurring_revenue, 0) as monthly_recurring_revenue,
+        coalesce(sum(recurring.mrr_change) over (
+            partition by cohorts.garage_id, cohorts.cohort_month
+            order by cohorts.month
+            rows between unbounded preceding and current row
+        ), 0) as monthly_recurring_revenue,
         coalesce(revenue.revenue, 0) as revenue,
         coalesce(revenue.platform_fees, 0) as platform_fees
     from cohorts

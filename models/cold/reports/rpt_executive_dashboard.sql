@@ -6,10 +6,29 @@ with garage_months as (
 
 ),
 
-subscription_months as (
+-- a customer of several garages is one, as long as they have a subscription in any of them
+customer_garages as (
 
-    select * from {{ ref('int_subscription_months') }}
+    select
+        user_id,
+        month,
+        sum(customers_change) as garages_change
+    from {{ ref('int_customer_changes') }}
     where currency = '{{ reporting_currency() }}'
+    group by user_id, month
+
+),
+
+standing_garages as (
+
+    select
+        *,
+        sum(garages_change) over (
+            partition by user_id
+            order by month
+            rows between unbounded preceding and current row
+        ) as garages
+    from customer_garages
 
 ),
 
@@ -17,9 +36,14 @@ customers as (
 
     select
         month,
-        count(distinct user_id) as total_unique_customers
-    from subscription_months
-    where is_closing = 1
+        sum(
+            case
+                when garages > 0 and garages = garages_change then 1
+                when garages = 0 and garages_change < 0 then -1
+                else 0
+            end
+        ) as customers_change
+    from standing_garages
     group by month
 
 ),
@@ -29,6 +53,7 @@ totals as (
     select
         month,
         month_key,
+        is_complete_month,
         count(distinct case when active_subscriptions > 0 or payment_count > 0 then garage_id end) as active_garages,
         sum(gross_revenue) as total_gross_revenue,
         sum(total_stripe_fees) as total_stripe_fees,
@@ -43,7 +68,7 @@ totals as (
         sum(arpu) as sum_of_arpu,
         count(arpu) as garages_with_arpu
     from garage_months
-    group by month, month_key
+    group by month, month_key, is_complete_month
 
 ),
 
@@ -51,7 +76,10 @@ compared as (
 
     select
         totals.*,
-        coalesce(customers.total_unique_customers, 0) as total_unique_customers,
+        sum(coalesce(customers.customers_change, 0)) over (
+            order by totals.month
+            rows between unbounded preceding and current row
+        ) as total_unique_customers,
         lag(totals.total_gross_revenue) over (order by totals.month) as previous_month_revenue
     from totals
     left join customers on totals.month = customers.month
@@ -61,6 +89,7 @@ compared as (
 select
     month,
     month_key,
+    is_complete_month,
     cast(active_garages as bigint) as active_garages,
     cast(total_gross_revenue as decimal(38, 2)) as total_gross_revenue,
     cast(total_stripe_fees as decimal(38, 2)) as total_stripe_fees,

@@ -15,7 +15,6 @@ garage_months as (
     select
         months.garage_id,
         months.month,
-        months.next_month <= {{ to_reporting_time(as_of()) }} as is_complete_month,
         {{ dbt.datediff('months.month', 'months.next_month', 'day') }} as days_in_month,
         {{ dbt.datediff('months.month', 'cast(' ~ to_reporting_time(as_of()) ~ ' as date)', 'day') }} as whole_days_so_far
     from {{ ref('int_garage_months') }} as months
@@ -46,9 +45,8 @@ monthly as (
 
     select
         profit_and_loss.*,
-        garage_months.is_complete_month,
         case
-            when garage_months.is_complete_month then profit_and_loss.gross_revenue
+            when profit_and_loss.is_complete_month then profit_and_loss.gross_revenue
             else
                 {{ ratio(
                     'coalesce(whole_days.gross_revenue, 0) * garage_months.days_in_month',

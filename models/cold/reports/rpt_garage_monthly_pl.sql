@@ -9,14 +9,13 @@ with garage_months as (
 
 payments as (
 
-    select * from {{ ref('fact_payments') }}
-    where payment_date < {{ as_of() }}
+    select * from {{ ref('int_pass_payments') }}
 
 ),
 
-subscription_months as (
+subscriptions as (
 
-    select * from {{ ref('int_subscription_months') }}
+    select * from {{ ref('int_garage_subscriptions') }}
 
 ),
 
@@ -24,33 +23,13 @@ monthly_payments as (
 
     select
         garage_id,
-        payment_month as month,
-        count(*) as payment_count,
-        sum(gross_amount) as gross_revenue,
-        coalesce(sum(stripe_fee), 0) as total_stripe_fees,
-        sum(platform_fee) as total_platform_fees,
+        month,
+        sum(payment_count) as payment_count,
+        sum(gross_revenue) as gross_revenue,
+        sum(total_stripe_fees) as total_stripe_fees,
+        sum(total_platform_fees) as total_platform_fees,
         sum(garage_profit) as garage_profit
     from payments
-    group by garage_id, payment_month
-
-),
-
-monthly_subscriptions as (
-
-    select
-        garage_id,
-        month,
-        sum(is_opening) as opening_subscriptions,
-        sum(is_new) as new_subscriptions,
-        sum(is_churned) as churned_subscriptions,
-        sum(is_closing) as active_subscriptions,
-        count(distinct case when is_closing = 1 then user_id end) as unique_customers,
-        sum(case when is_closing = 1 then monthly_amount else 0 end) as monthly_recurring_revenue,
-        sum(case when is_closing = 1 and status = 'past_due' then 1 else 0 end) as past_due_subscriptions,
-        sum(case when is_closing = 1 and status = 'unpaid' then 1 else 0 end) as unpaid_subscriptions,
-        sum(case when is_closing = 1 and status = 'trialing' then 1 else 0 end) as trialing_subscriptions,
-        sum(case when is_closing = 1 and status = 'paused' then 1 else 0 end) as paused_subscriptions
-    from subscription_months
     group by garage_id, month
 
 ),
@@ -62,29 +41,30 @@ monthly as (
         garage_months.garage_name,
         garage_months.month,
         garage_months.month_key,
+        garage_months.is_complete_month,
         garage_months.currency,
         coalesce(monthly_payments.payment_count, 0) as payment_count,
         coalesce(monthly_payments.gross_revenue, 0) as gross_revenue,
         coalesce(monthly_payments.total_stripe_fees, 0) as total_stripe_fees,
         coalesce(monthly_payments.total_platform_fees, 0) as total_platform_fees,
         coalesce(monthly_payments.garage_profit, 0) as garage_profit,
-        coalesce(monthly_subscriptions.opening_subscriptions, 0) as opening_subscriptions,
-        coalesce(monthly_subscriptions.new_subscriptions, 0) as new_subscriptions,
-        coalesce(monthly_subscriptions.churned_subscriptions, 0) as churned_subscriptions,
-        coalesce(monthly_subscriptions.active_subscriptions, 0) as active_subscriptions,
-        coalesce(monthly_subscriptions.unique_customers, 0) as unique_customers,
-        coalesce(monthly_subscriptions.monthly_recurring_revenue, 0) as monthly_recurring_revenue,
-        coalesce(monthly_subscriptions.past_due_subscriptions, 0) as past_due_subscriptions,
-        coalesce(monthly_subscriptions.unpaid_subscriptions, 0) as unpaid_subscriptions,
-        coalesce(monthly_subscriptions.trialing_subscriptions, 0) as trialing_subscriptions,
-        coalesce(monthly_subscriptions.paused_subscriptions, 0) as paused_subscriptions
+        subscriptions.opening_subscriptions,
+        subscriptions.new_subscriptions,
+        subscriptions.churned_subscriptions,
+        subscriptions.active_subscriptions,
+        subscriptions.unique_customers,
+        subscriptions.monthly_recurring_revenue,
+        subscriptions.past_due_subscriptions,
+        subscriptions.unpaid_subscriptions,
+        subscriptions.trialing_subscriptions,
+        subscriptions.paused_subscriptions
     from garage_months
+    inner join subscriptions
+        on garage_months.garage_id = subscriptions.garage_id
+            and garage_months.month = subscriptions.month
     left join monthly_payments
         on garage_months.garage_id = monthly_payments.garage_id
             and garage_months.month = monthly_payments.month
-    left join monthly_subscriptions
-        on garage_months.garage_id = monthly_subscriptions.garage_id
-            and garage_months.month = monthly_subscriptions.month
 
 ),
 
@@ -102,6 +82,7 @@ select
     garage_name,
     month,
     month_key,
+    is_complete_month,
     cast(gross_revenue as decimal(38, 2)) as gross_revenue,
     cast(total_stripe_fees as decimal(38, 2)) as total_stripe_fees,
     cast(total_platform_fees as decimal(38, 2)) as total_platform_fees,

@@ -6,12 +6,12 @@ with garage_months as (
 
 ),
 
-customer_months as (
+customer_changes as (
 
     select
         *,
         closing_mrr - opening_mrr as mrr_change
-    from {{ ref('int_customer_months') }}
+    from {{ ref('int_customer_changes') }}
 
 ),
 
@@ -20,21 +20,19 @@ movements as (
     select
         garage_id,
         month,
-        sum(opening_mrr) as opening_mrr,
+        sum(mrr_change) as mrr_change,
         sum(case when movement = 'new' then mrr_change else 0 end) as new_mrr,
         sum(case when movement = 'reactivation' then mrr_change else 0 end) as reactivation_mrr,
         sum(case when movement = 'expansion' then mrr_change else 0 end) as expansion_mrr,
         sum(case when movement = 'contraction' then mrr_change else 0 end) as contraction_mrr,
         sum(case when movement = 'churn' then mrr_change else 0 end) as churned_mrr,
-        sum(closing_mrr) as closing_mrr,
-        sum(case when opening_subscriptions > 0 then 1 else 0 end) as opening_customers,
+        sum(customers_change) as customers_change,
         sum(case when movement = 'new' then 1 else 0 end) as new_customers,
         sum(case when movement = 'reactivation' then 1 else 0 end) as reactivated_customers,
         sum(case when movement = 'expansion' then 1 else 0 end) as expanded_customers,
         sum(case when movement = 'contraction' then 1 else 0 end) as contracted_customers,
-        sum(case when movement = 'churn' then 1 else 0 end) as churned_customers,
-        sum(case when closing_subscriptions > 0 then 1 else 0 end) as closing_customers
-    from customer_months
+        sum(case when movement = 'churn' then 1 else 0 end) as churned_customers
+    from customer_changes
     group by garage_id, month
 
 ),
@@ -47,24 +45,51 @@ monthly as (
         garage_months.month,
         garage_months.month_key,
         garage_months.currency,
-        coalesce(movements.opening_mrr, 0) as opening_mrr,
+        coalesce(movements.mrr_change, 0) as mrr_change,
         coalesce(movements.new_mrr, 0) as new_mrr,
         coalesce(movements.reactivation_mrr, 0) as reactivation_mrr,
         coalesce(movements.expansion_mrr, 0) as expansion_mrr,
         coalesce(movements.contraction_mrr, 0) as contraction_mrr,
         coalesce(movements.churned_mrr, 0) as churned_mrr,
-        coalesce(movements.closing_mrr, 0) as closing_mrr,
-        coalesce(movements.opening_customers, 0) as opening_customers,
+        coalesce(movements.customers_change, 0) as customers_change,
         coalesce(movements.new_customers, 0) as new_customers,
         coalesce(movements.reactivated_customers, 0) as reactivated_customers,
         coalesce(movements.expanded_customers, 0) as expanded_customers,
         coalesce(movements.contracted_customers, 0) as contracted_customers,
-        coalesce(movements.churned_customers, 0) as churned_customers,
-        coalesce(movements.closing_customers, 0) as closing_customers
+        coalesce(movements.churned_customers, 0) as churned_customers
     from garage_months
     left join movements
         on garage_months.garage_id = movements.garage_id
             and garage_months.month = movements.month
+
+),
+
+-- what there is at a month's end is the sum of the changes up to it
+closing as (
+
+    select
+        *,
+        sum(mrr_change) over (
+            partition by garage_id
+            order by month
+            rows between unbounded preceding and current row
+        ) as closing_mrr,
+        sum(customers_change) over (
+            partition by garage_id
+            order by month
+            rows between unbounded preceding and current row
+        ) as closing_customers
+    from monthly
+
+),
+
+compared as (
+
+    select
+        *,
+        closing_mrr - mrr_change as opening_mrr,
+        closing_customers - customers_change as opening_customers
+    from closing
 
 )
 
@@ -91,4 +116,4 @@ select
     cast(churned_customers as bigint) as churned_customers,
     cast(closing_customers as bigint) as closing_customers,
     currency
-from monthly
+from compared

@@ -11,6 +11,15 @@ garages as (
 
 ),
 
+-- what changes at as_of itself has not changed yet
+prices as (
+
+    select * from {{ ref('int_pass_prices') }}
+    where (held_from is null or held_from < {{ as_of() }})
+        and (held_until is null or held_until >= {{ as_of() }})
+
+),
+
 subscriptions as (
 
     select
@@ -38,6 +47,20 @@ totals as (
     from subscriptions
     group by pass_id
 
+),
+
+paid as (
+
+    select
+        garage_id,
+        pass_id,
+        sum(payment_count) as payment_count,
+        sum(gross_revenue) as gross_revenue,
+        sum(priced_revenue) as priced_revenue,
+        sum(revenue_at_list_price) as revenue_at_list_price
+    from {{ ref('int_pass_payments') }}
+    group by garage_id, pass_id
+
 )
 
 select
@@ -51,7 +74,14 @@ select
     totals.avg_subscription_lifetime_days,
     cast(coalesce(totals.churned_subscriptions, 0) as bigint) as churned_subscriptions,
     {{ percent('totals.churned_subscriptions', 'totals.total_subscriptions') }} as churn_rate,
-    garages.currency
+    garages.currency,
+    prices.list_price,
+    cast(coalesce(paid.payment_count, 0) as bigint) as payment_count,
+    cast(coalesce(paid.gross_revenue, 0) as decimal(38, 2)) as gross_revenue,
+    cast(coalesce(paid.revenue_at_list_price, 0) as decimal(38, 2)) as revenue_at_list_price,
+    {{ percent('paid.priced_revenue', 'paid.revenue_at_list_price') }} as paid_percent_of_list_price
 from passes
 left join garages on passes.garage_id = garages.garage_id
+left join prices on passes.pass_id = prices.pass_id
 left join totals on passes.pass_id = totals.pass_id
+left join paid on passes.garage_id = paid.garage_id and passes.pass_id = paid.pass_id

@@ -11,23 +11,32 @@ lifetimes as (
 
 ),
 
+garage_month_ends as (
+
+    select * from {{ ref('int_garage_months') }}
+
+),
+
 subscriptions as (
 
     select
         *,
-        -- what is asked for at as_of or later has not been asked for
-        case when canceled_at < {{ as_of() }} then {{ to_reporting_time('canceled_at') }} end as canceled_local
+        {{ to_reporting_time('created_at') }} as created_local,
+        -- what is asked for, or ends, at as_of or later has not been asked for, or ended
+        case when canceled_at < {{ as_of() }} then {{ to_reporting_time('canceled_at') }} end as canceled_local,
+        case when ended_at < {{ as_of() }} then {{ to_reporting_time('ended_at') }} end as ended_local
     from {{ ref('fact_subscriptions') }}
     where is_begun
 
 ),
 
-subscription_months as (
+amounts as (
 
     select
         *,
-        cast({{ dbt.dateadd('month', 1, 'month') }} as date) as next_month
-    from {{ ref('int_subscription_months') }}
+        {{ to_reporting_time('held_from') }} as held_from_local,
+        {{ to_reporting_time('held_until') }} as held_until_local
+    from {{ ref('int_subscription_amounts') }}
 
 ),
 
@@ -51,44 +60,43 @@ requests as (
 
 ),
 
-states as (
+-- in force at the month's end, and to end with its period as was asked for by then
+pending as (
 
     select
-        subscription_months.garage_id,
-        subscription_months.month,
-        subscription_months.monthly_amount,
-        case
-            when subscription_months.is_closing = 1
-                and subscriptions.cancel_at_period_end
-                and (
-                    subscriptions.canceled_local < subscription_months.next_month
-                    -- since when is not known, only that it is so now
-                    or (
-                        subscriptions.canceled_at is null
-                        and subscription_months.next_month >= {{ to_reporting_time(as_of()) }}
-                    )
-                )
-                then 1
-            else 0
-        end as is_pending,
-        case when subscription_months.is_churned = 1 and unpaid_charges.subscription_id is not null then 1 else 0 end
-            as is_churned_owing
-    from subscription_months
-    inner join subscriptions on subscription_months.subscription_id = subscriptions.subscription_id
-    left join unpaid_charges on subscription_months.subscription_id = unpaid_charges.subscription_id
+        months.garage_id,
+        months.month,
+        count(*) as pending_cancellations,
+        sum(coalesce(amounts.monthly_amount, subscriptions.monthly_amount)) as pending_cancellation_amount
+    from subscriptions
+    inner join garage_month_ends as months
+        on subscriptions.garage_id = months.garage_id
+            and subscriptions.created_local < months.next_month
+            and (subscriptions.ended_local is null or subscriptions.ended_local >= months.next_month)
+            and (
+                subscriptions.canceled_local < months.next_month
+                -- since when is not known, only that it is so now
+                or (subscriptions.canceled_at is null and months.next_month >= {{ to_reporting_time(as_of()) }})
+            )
+    left join amounts
+        on subscriptions.subscription_id = amounts.subscription_id
+            and (amounts.held_from_local is null or months.next_month > amounts.held_from_local)
+            and (amounts.held_until_local is null or months.next_month <= amounts.held_until_local)
+    where subscriptions.cancel_at_period_end and subscriptions.created_at < {{ as_of() }}
+    group by months.garage_id, months.month
 
 ),
 
-monthly as (
+owing as (
 
     select
-        garage_id,
-        month,
-        sum(is_pending) as pending_cancellations,
-        sum(case when is_pending = 1 then monthly_amount else 0 end) as pending_cancellation_amount,
-        sum(is_churned_owing) as churned_owing_subscriptions
-    from states
-    group by garage_id, month
+        changes.garage_id,
+        changes.month,
+        count(*) as churned_owing_subscriptions
+    from {{ ref('int_subscription_changes') }} as changes
+    inner join unpaid_charges on changes.subscription_id = unpaid_charges.subscription_id
+    where changes.is_churned = 1
+    group by changes.garage_id, changes.month
 
 )
 
@@ -102,10 +110,10 @@ select
     garage_months.churned_subscriptions,
     garage_months.active_subscriptions,
     garage_months.churn_rate_percent,
-    cast(coalesce(monthly.churned_owing_subscriptions, 0) as bigint) as churned_owing_subscriptions,
+    cast(coalesce(owing.churned_owing_subscriptions, 0) as bigint) as churned_owing_subscriptions,
     cast(coalesce(requests.cancellation_requests, 0) as bigint) as cancellation_requests,
-    cast(coalesce(monthly.pending_cancellations, 0) as bigint) as pending_cancellations,
-    cast(coalesce(monthly.pending_cancellation_amount, 0) as decimal(38, 2)) as pending_cancellation_amount,
+    cast(coalesce(pending.pending_cancellations, 0) as bigint) as pending_cancellations,
+    cast(coalesce(pending.pending_cancellation_amount, 0) as decimal(38, 2)) as pending_cancellation_amount,
     garage_months.monthly_recurring_revenue,
     {{ ratio('garage_months.monthly_recurring_revenue', 'garage_months.active_subscriptions') }} as avg_subscription_value,
     {{ ratio('lifetimes.lifetime_days', 'lifetimes.begun_subscriptions') }} as avg_subscription_lifetime_days,
@@ -122,6 +130,9 @@ left join lifetimes
 left join requests
     on garage_months.garage_id = requests.garage_id
         and garage_months.month = requests.month
-left join monthly
-    on garage_months.garage_id = monthly.garage_id
-        and garage_months.month = monthly.month
+left join pending
+    on garage_months.garage_id = pending.garage_id
+        and garage_months.month = pending.month
+left join owing
+    on garage_months.garage_id = owing.garage_id
+        and garage_months.month = owing.month

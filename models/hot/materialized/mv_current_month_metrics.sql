@@ -35,7 +35,7 @@ month_payments as (
         sum(daily_payments.total_platform_fees) as total_platform_fees,
         sum(daily_payments.garage_profit) as garage_profit
     from daily_payments
-    inner join clock on daily_payments.day >= clock.month
+    where daily_payments.day >= (select clock.month from clock)
     group by daily_payments.garage_id
 
 )

@@ -37,5 +37,3 @@ select
 from garages
 cross join days
 left join daily_payments on garages.id = daily_payments.garage_id and days.payment_date = daily_payments.day
--- REFRESH … CONCURRENTLY sorts the rows to compare them; given in order, they cost half.
-order by garages.id, days.payment_date

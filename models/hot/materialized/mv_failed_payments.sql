@@ -6,14 +6,8 @@
 
 with subscriptions as (
 
-    select * from {{ source('operational', 'subscriptions') }}
-    where status in ('past_due', 'unpaid') and created_at < (select hot.as_of())
-
-),
-
-failures as (
-
     select * from {{ ref('sum_failed_attempts') }}
+    where created_at < (select hot.as_of())
 
 ),
 
@@ -23,44 +17,39 @@ garages as (
 
 ),
 
-users as (
-
-    select * from {{ source('operational', 'users') }}
-
-),
-
 overdue as (
 
     select
-        subscriptions.*,
-        failures.first_failed_at,
-        failures.last_failed_at,
-        failures.failed_attempts,
+        *,
         coalesce(
-            failures.first_failed_at,
+            first_failed_at,
             case
-                when subscriptions.current_period_end < (select hot.as_of()) then subscriptions.current_period_end
-                else subscriptions.current_period_start
+                when current_period_end < (select hot.as_of()) then current_period_end
+                else current_period_start
             end
         ) as past_due_since
-    from failures
-    inner join subscriptions on failures.subscription_id = subscriptions.id
+    from subscriptions
 
 )
 
 select
-    overdue.id as subscription_id,
+    overdue.subscription_id,
     overdue.stripe_subscription_id,
     overdue.garage_id,
     garages.name as garage_name,
     overdue.user_id,
-    users.first_name,
-    users.last_name,
-    users.email,
+    overdue.first_name,
+    overdue.last_name,
+    overdue.email,
     overdue.monthly_amount,
     overdue.current_period_end,
-    cast({{ to_reporting_time('(select hot.as_of())') }} as date)
-    - cast({{ to_reporting_time('overdue.past_due_since') }} as date) as days_past_due,
+    -- infinity and -infinity are no day to count from
+    case
+        when isfinite(overdue.past_due_since)
+            then
+                cast({{ to_reporting_time('(select hot.as_of())') }} as date)
+                - cast({{ to_reporting_time('overdue.past_due_since') }} as date)
+    end as days_past_due,
     overdue.past_due_since,
     overdue.first_failed_at,
     overdue.last_failed_at,
@@ -68,4 +57,3 @@ select
     cast(overdue.status as text) as status
 from overdue
 inner join garages on overdue.garage_id = garages.id
-inner join users on overdue.user_id = users.id

@@ -15,7 +15,8 @@ payments as (
 
 ),
 
-days as (
+-- once, and not for each key of a merge
+days as materialized (
 
     select cast(generate_series({{ hot_first_day() }}, {{ hot_today() }}, interval '1 day') as date) as day
 
@@ -28,7 +29,7 @@ select
     paid.gross_revenue,
     paid.total_stripe_fees,
     paid.total_platform_fees,
-    paid.garage_profit
+    paid.net_revenue - paid.total_platform_fees as garage_profit
 from garages
 cross join days
 cross join
@@ -38,10 +39,7 @@ cross join
             sum(payments.amount) as gross_revenue,
             coalesce(sum(payments.stripe_fee), 0) as total_stripe_fees,
             sum({{ platform_fee('payments.amount') }}) as total_platform_fees,
-            sum(
-                {{ net_amount('payments.net_amount', 'payments.amount', 'payments.stripe_fee') }}
-                - {{ platform_fee('payments.amount') }}
-            ) as garage_profit
+            sum({{ net_amount('payments.net_amount', 'payments.amount', 'payments.stripe_fee') }}) as net_revenue
         from payments
         where payments.garage_id = garages.id
             and payments.status = 'succeeded'

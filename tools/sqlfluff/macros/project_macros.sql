@@ -16,6 +16,7 @@
 {% macro net_amount(net, amount, fee) %}coalesce({{ net }}, {{ amount }} - coalesce({{ fee }}, 0)){% endmacro %}
 {% macro subscription_ended_at() %}coalesce(canceled_at, updated_at){% endmacro %}
 {% macro rows_for_reader(relation) %}select * from {{ relation }}{% endmacro %}
+{% macro rows_of_own_garages(report) %}select * from {{ report }}{% endmacro %}
 {% macro hot_today() %}current_date{% endmacro %}
 {% macro hot_first_day() %}current_date{% endmacro %}
 {% macro days_between(first, end) %}select cast('{{ first }}' as date) as date_day{% endmacro %}

@@ -170,7 +170,7 @@ class Session:
 
     def _refused(self, error: Exception) -> str:
         user, account = self._arguments["user"], self._arguments["account"]
-        reason = _reason(error)
+        reason = _reason(error, *(self._arguments.get(name) for name in ("password", "private_key_file_pwd")))
         if re.search("JWT|password|user(name)? |not granted|locked|disabled", reason, re.IGNORECASE):
             return f"Snowflake refuses {user} at {account}: {reason}. Mend the SNOWFLAKE_* variables or the user."
         return f"Snowflake cannot be reached at {account} ({reason}). Check SNOWFLAKE_ACCOUNT and the network."
@@ -207,8 +207,11 @@ def sentence(error: Exception, session: Session) -> str:
     return f"Snowflake failed: {reason}."
 
 
-def _reason(error: Exception) -> str:
-    """The connector's words in one line, without numbers and ids before them."""
-    text = " ".join(str(getattr(error, "raw_msg", None) or getattr(error, "msg", None) or error).split())
+def _reason(error: Exception, *secrets: str | None) -> str:
+    """The connector's words in one line, without numbers and ids before them, and with the secrets struck out."""
+    told = str(getattr(error, "raw_msg", None) or getattr(error, "msg", None) or error)
+    for secret in filter(None, secrets):
+        told = told.replace(secret, "***")
+    text = " ".join(told.split())
     text = re.sub(r"^(\d+ \(\w+\): )?([0-9a-f-]{36}: )?(None: )?", "", text)
     return text[:400].rstrip(".")

@@ -1,0 +1,139 @@
+-- Grain: begun subscription and month in which it began, ended or had another amount. In between it is as the last of these
+-- left it, so what stands at a month's end is the sum of the changes up to it: a row for each change instead of each month.
+{{ config(materialized='table') }}
+
+with garages as (
+
+    select * from {{ ref('dim_garages') }}
+
+),
+
+subscriptions as (
+
+    select
+        *,
+        {{ to_reporting_time('created_at') }} as created_local,
+        -- what ends at as_of or later has not ended; decided on instants, for clocks repeat an hour in autumn
+        case when ended_at < {{ as_of() }} then {{ to_reporting_time('ended_at') }} end as ended_local
+    from {{ ref('fact_subscriptions') }}
+    where is_begun and created_at < {{ as_of() }}
+
+),
+
+amounts as (
+
+    select
+        *,
+        {{ to_reporting_time('held_from') }} as held_from_local,
+        {{ to_reporting_time('held_until') }} as held_until_local
+    from {{ ref('int_subscription_amounts') }}
+
+),
+
+lives as (
+
+    select
+        subscriptions.subscription_id,
+        subscriptions.garage_id,
+        subscriptions.user_id,
+        subscriptions.status,
+        garages.currency,
+        subscriptions.monthly_amount as amount_now,
+        -- one that ended the instant it began was in force at no time
+        case when subscriptions.ended_at = subscriptions.created_at then 0 else 1 end as is_ever_in_force,
+        subscriptions.subscription_start_date,
+        subscriptions.subscription_lifetime_days,
+        {{ month_start('subscriptions.created_local') }} as first_month,
+        {{ month_start('subscriptions.ended_local') }} as last_month
+    from subscriptions
+    inner join garages on subscriptions.garage_id = garages.garage_id
+
+),
+
+repriced as (
+
+    select distinct
+        subscription_id,
+        {{ month_start('held_from_local') }} as month
+    from amounts
+    where held_from_local is not null
+
+),
+
+changes as (
+
+    select
+        lives.*,
+        lives.first_month as month,
+        1 as is_new,
+        case when lives.last_month = lives.first_month then 1 else 0 end as is_churned
+    from lives
+
+    union all
+
+    select
+        lives.*,
+        lives.last_month as month,
+        0 as is_new,
+        1 as is_churned
+    from lives
+    where lives.last_month > lives.first_month
+
+    union all
+
+    select
+        lives.*,
+        repriced.month,
+        0 as is_new,
+        0 as is_churned
+    from lives
+    inner join repriced
+        on lives.subscription_id = repriced.subscription_id
+            and lives.first_month < repriced.month
+            and (lives.last_month is null or lives.last_month > repriced.month)
+
+),
+
+months as (
+
+    select
+        *,
+        cast({{ dbt.dateadd('month', 1, 'month') }} as date) as next_month
+    from changes
+
+),
+
+priced as (
+
+    select
+        months.*,
+        coalesce(closing.monthly_amount, months.amount_now) as monthly_amount,
+        case when months.is_new = 1 then 0 else coalesce(opening.monthly_amount, months.amount_now) end as opening_mrr
+    from months
+    -- the amount at the month's end, as in_force asks there: what changes at that very instant counts after it
+    left join amounts as closing
+        on months.subscription_id = closing.subscription_id
+            and (closing.held_from_local is null or months.next_month > closing.held_from_local)
+            and (closing.held_until_local is null or months.next_month <= closing.held_until_local)
+    left join amounts as opening
+        on months.subscription_id = opening.subscription_id
+            and (opening.held_from_local is null or months.month > opening.held_from_local)
+            and (opening.held_until_local is null or months.month <= opening.held_until_local)
+
+)
+
+select
+    subscription_id,
+    garage_id,
+    user_id,
+    status,
+    currency,
+    month,
+    is_new,
+    is_churned,
+    is_ever_in_force,
+    subscription_start_date,
+    subscription_lifetime_days,
+    monthly_amount,
+    case when is_churned = 1 then 0 else monthly_amount end - opening_mrr as mrr_change
+from priced
