@@ -322,7 +322,7 @@ EXPECTED = {
         ("snapshots_out_of_line", "rpt_wrong reads wrong_snapshot"),
         ("views_unlike_what_they_show", "vw_wrong does not"),
         ("views_unlike_what_they_show", "vw_of_nothing shows no"),
-        ("exposures_unlike_their_queries", "garage/revenue.sql: .*gone"),
+        ("exposures_unlike_their_queries", "garage/revenue.sql: .*GONE"),
         ("exposures_unlike_their_queries", "garage/occupancy.sql reads reports.rpt_gone, which no model makes"),
         ("exposures_unlike_their_queries", "metabase_garage_passes does not depend on rpt_mrr_movements"),
         ("exposures_unlike_their_queries", "metabase_garage_occupancy depends on rpt_occupancy_analytics, which its"),
