@@ -122,8 +122,17 @@ def learn(dsn: str, people: dict[str, str]) -> World:
     names = [f"public.{table}" for table in TABLES] + [f"reporting.{view}" for view in VIEWS] + list(CLOSED)
     with psycopg.connect(dsn) as owner:
         for name in names:
-            # reporting shows what hot holds; what it should show is worked out from that
-            relation = name.replace("reporting.mv_", "hot.mv_")
+            # reporting shows what hot holds, but for one column; what it should show is worked out from that
+            relation = name
+            if name.startswith("reporting.mv_"):
+                relation = name.replace("reporting.", "hot.")
+                columns = owner.execute(
+                    "select string_agg(quote_ident(attname), ', ' order by attnum) from pg_attribute"
+                    " where attrelid = %s::regclass and attnum > 0 and not attisdropped and attname <> 'always_null'",
+                    [relation],
+                ).fetchone()
+                assert columns is not None
+                relation = f"(select {columns[0]} from {relation})"
             rows = owner.execute(f"select row_to_json(t)::text, t::text from {relation} as t".encode()).fetchall()
             world.rows[name] = [(json.loads(row), text) for row, text in rows]
     return world

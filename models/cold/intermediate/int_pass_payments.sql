@@ -1,17 +1,27 @@
 -- Grain: garage, pass and month with a payment that stands as succeeded, before as_of. What was paid without a subscription
--- has no pass. A table, so that the payments are read once and not by each report.
+-- has the pass 'none'. A table, so that the payments are read once and not by each report.
 {{ config(materialized='table') }}
 
 with payments as (
 
-    select * from {{ ref('fact_payments') }}
+    select
+        garage_id,
+        coalesce(pass_id, 'none') as pass,
+        payment_month,
+        gross_amount,
+        stripe_fee,
+        platform_fee,
+        garage_profit,
+        list_price,
+        payment_date
+    from {{ ref('fact_payments') }}
     where payment_date < {{ as_of() }}
 
 )
 
 select
     garage_id,
-    pass_id,
+    pass as pass_id,
     payment_month as month,
     count(*) as payment_count,
     sum(gross_amount) as gross_revenue,
@@ -22,4 +32,4 @@ select
     coalesce(sum(list_price), 0) as revenue_at_list_price,
     min(payment_date) as first_paid_at
 from payments
-group by garage_id, pass_id, payment_month
+group by garage_id, pass, payment_month
