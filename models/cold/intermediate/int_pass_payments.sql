@@ -1,10 +1,20 @@
 -- Grain: garage, pass and month with a payment that stands as succeeded, before as_of. What was paid without a subscription
--- has no pass. A table, so that the payments are read once and not by each report.
+-- has the pass none. A table, so that the payments are read once and not by each report.
 {{ config(materialized='table') }}
 
 with payments as (
 
-    select * from {{ ref('fact_payments') }}
+    select
+        garage_id,
+        coalesce(pass_id, 'none') as pass_id,
+        payment_month,
+        payment_date,
+        gross_amount,
+        stripe_fee,
+        platform_fee,
+        garage_profit,
+        list_price
+    from {{ ref('fact_payments') }}
     where payment_date < {{ as_of() }}
 
 )
