@@ -778,7 +778,7 @@ def rpt_pass_performance(source: Source, frame: Frame) -> list[Row]:
                 "payment_count": len(paid),
                 "gross_revenue": total(row["gross_amount"] for row in paid),
                 "revenue_at_list_price": listed,
-                "paid_percent_of_list_price": ratio(total(row["gross_amount"] for row in priced), listed, times=100),
+                "list_price_paid_percent": ratio(total(row["gross_amount"] for row in priced), listed, times=100),
             }
         )
     return rows

@@ -864,7 +864,7 @@ def test_recomputed_list_prices_of_hand_made_rows() -> None:
         6: "45.00", 7: "48.00", 12: "48.00", 3: "48.00", 8: "49.00", 9: "50.00", 11: "55.00", 27: None, 1: None,
     }  # fmt: skip
     passes = recompute.rpt_pass_performance(rows, frame)
-    names = ("list_price", "payment_count", "gross_revenue", "revenue_at_list_price", "paid_percent_of_list_price")
+    names = ("list_price", "payment_count", "gross_revenue", "revenue_at_list_price", "list_price_paid_percent")
     # 30.00, 32.00 and 20.25 of 48.00 each
     assert pick(passes, *names, pass_id=key(3, 1)) == [("50.00", 3, "82.25", "144.00", "57.1181")]
     assert pick(passes, *names, pass_id=key(3, 2)) == [("50.00", 1, "45.00", "0", None)]

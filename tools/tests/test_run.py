@@ -301,8 +301,8 @@ def test_a_run_that_is_ended(business: Business, first: run.Record, number: int)
 def test_only_what_changed_is_built(business: Business, first: run.Record, tmp_path: Path) -> None:
     """As pull requests have it: what differs from a manifest, and what reads it; docs/schedules.md."""
     state = json.loads((dbt.target_path(business.settings, "cold") / "manifest.json").read_text())
-    changed = "model.vend_analytics.int_subscription_months"
-    part = {f"model.vend_analytics.{name}" for name in ("int_subscription_months", "rpt_garage_monthly_pl")}
+    changed = "model.vend_analytics.int_garage_subscriptions"
+    part = {f"model.vend_analytics.{name}" for name in ("int_garage_subscriptions", "rpt_garage_monthly_pl")}
     assert "model.vend_analytics.rpt_garage_monthly_pl" in state["child_map"][changed]
     arguments = ["--select", "state:modified+,+rpt_garage_monthly_pl", "--defer", "--state", str(tmp_path)]
     arguments += ["--indirect-selection", "cautious"]

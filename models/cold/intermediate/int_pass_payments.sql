@@ -1,19 +1,19 @@
 -- Grain: garage, pass and month with a payment that stands as succeeded, before as_of. What was paid without a subscription
--- has the pass 'none'. A table, so that the payments are read once and not by each report.
+-- has the pass none. A table, so that the payments are read once and not by each report.
 {{ config(materialized='table') }}
 
 with payments as (
 
     select
         garage_id,
-        coalesce(pass_id, 'none') as pass,
+        coalesce(pass_id, 'none') as pass_id,
         payment_month,
+        payment_date,
         gross_amount,
         stripe_fee,
         platform_fee,
         garage_profit,
-        list_price,
-        payment_date
+        list_price
     from {{ ref('fact_payments') }}
     where payment_date < {{ as_of() }}
 
@@ -21,7 +21,7 @@ with payments as (
 
 select
     garage_id,
-    pass as pass_id,
+    pass_id,
     payment_month as month,
     count(*) as payment_count,
     sum(gross_amount) as gross_revenue,
@@ -32,4 +32,4 @@ select
     coalesce(sum(list_price), 0) as revenue_at_list_price,
     min(payment_date) as first_paid_at
 from payments
-group by garage_id, pass, payment_month
+group by garage_id, pass_id, payment_month

@@ -79,7 +79,7 @@ select
     cast(coalesce(paid.payment_count, 0) as bigint) as payment_count,
     cast(coalesce(paid.gross_revenue, 0) as decimal(38, 2)) as gross_revenue,
     cast(coalesce(paid.revenue_at_list_price, 0) as decimal(38, 2)) as revenue_at_list_price,
-    {{ percent('paid.priced_revenue', 'paid.revenue_at_list_price') }} as paid_percent_of_list_price
+    {{ percent('paid.priced_revenue', 'paid.revenue_at_list_price') }} as list_price_paid_percent
 from passes
 left join garages on passes.garage_id = garages.garage_id
 left join prices on passes.pass_id = prices.pass_id
