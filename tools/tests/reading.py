@@ -66,10 +66,11 @@ def everything(settings: Settings, dsn: str, found: catalog.Report) -> Table:
     if found.side == catalog.HOT:
         with psycopg.connect(dsn) as connection:
             cursor = connection.execute(f"select * from hot.{found.name}".encode())
-            names = [column.name for column in cursor.description or ()]
+            columns = [column.name for column in cursor.description or ()]
+            names = [name for name in columns if name != "always_null"]  # which hot_view adds, and nobody reads
             rows = [
-                tuple(str(value) if name.endswith("_id") else value for name, value in zip(names, row, strict=True))
-                for row in cursor.fetchall()
+                tuple(str(row[name]) if name.endswith("_id") else row[name] for name in names)
+                for row in (dict(zip(columns, each, strict=True)) for each in cursor.fetchall())
             ]
     else:
         with duckdb.connect(settings.duckdb_path, read_only=True) as warehouse:

@@ -136,8 +136,9 @@ def test_what_is_described_is_what_is_built(manifests: dict[str, Manifest], buil
     compared = 0
     for side in SIDES:
         for node in catalog_check.ours(manifests[side], "model", "seed", "snapshot"):
-            # dbt's own columns of a snapshot are not the project's to order
-            own = [name for name in built[node["schema"], node["alias"]] if not name.startswith("dbt_")]
+            # dbt's own columns of a snapshot are not the project's to order, and hot_view adds one that nobody reads
+            columns = built[node["schema"], node["alias"]]
+            own = [name for name in columns if not name.startswith("dbt_") and name != "always_null"]
             described = [name for name in node["columns"] if not name.startswith("dbt_")]
             assert described == own, node["name"]
             compared += 1
