@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import fakesnow
 import pyarrow
 from fakesnow import arrow, info_schema
+from fakesnow import server as fake_server  # the function; running it puts a module of this name in its place
 from fakesnow.transforms import stage
 
 # (what fakesnow cannot do, pattern of Snowflake's statement, what it is sent instead)
@@ -191,7 +191,7 @@ def telling_null() -> Iterator[None]:
 
 @contextmanager
 def running() -> Iterator[Snowflake]:
-    with merging(), telling_null(), fakesnow.server() as server:
+    with merging(), telling_null(), fake_server() as server:
         snowflake = Snowflake(server["port"])
         handler = type("Handler", (_Handler,), {"snowflake": snowflake})
         with ThreadingHTTPServer(("127.0.0.1", 0), handler) as proxy:

@@ -128,8 +128,9 @@ def test_a_difference_is_named_and_what_moves_is_left_out(business: Business, fi
     assert moved.moving > before.moving
     # Dated to another day and another garage: the place it came from is left out as well.
     business.connection.execute(
-        "update payments set payment_date = payment_date - interval '20 days', amount = %s,"
-        " garage_id = (select id from garages where id <> %s limit 1) where id = %s",
+        "update payments as p set payment_date = payment_date - interval '20 days', amount = %s, garage_id ="
+        " (select o.garage_id from payments as o where o.garage_id <> %s and o.currency = p.currency limit 1)"
+        " where id = %s",
         [gross, garage, payment],
     )
     assert business.compared().differences == ()

@@ -191,7 +191,9 @@ def test_the_service(tmp_path: Path) -> None:
     if verify is None:
         pytest.skip("no systemd on this machine; the rest was looked at")
     here = tmp_path / "vend-refresh.service"
-    here.write_text(text.replace(DEPLOYED, str(PROJECT)))
+    deployed = tmp_path / "vend_analytics"  # this checkout's own path may have a space
+    deployed.symlink_to(PROJECT)
+    here.write_text(text.replace(DEPLOYED, str(deployed)))
     done = subprocess.run([verify, "verify", str(here)], capture_output=True, text=True)
     assert (done.returncode, [line for line in done.stderr.splitlines() if "vend-refresh" in line]) == (0, [])
 

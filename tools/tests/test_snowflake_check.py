@@ -89,7 +89,7 @@ WRONG = [
     ("loose_windows", "select row_number() over (partition by code) as n from db.raw.one"),
     ("loose_windows", "select lag(amount) ignore nulls over (partition by code) as n from db.raw.one"),
     ("loose_windows", "select count(distinct code) over (order by id) as n from db.raw.one"),
-    ("unlisted_functions", "select first_value(amount) over (order by day) as a from db.raw.one"),
+    ("unlisted_functions", "select nth_value(amount, 2) over (order by day) as a from db.raw.one"),
     ("unlisted_functions", "select last_value(amount) over (order by day) as a from db.raw.one"),
     ("backslashes", r"select replace(code, '\n', ' ') as c from db.raw.one"),
     ("backslashes", r"select split_part(code, 'a -- \t', 1) as c from db.raw.one"),
