@@ -12,14 +12,16 @@ import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
 import pytest
 from conftest import PROJECT, settings_in
+from psycopg import conninfo
 
-from vend import server
+from vend import cli, server
 from vend.errors import VendError
 from vend.settings import Settings
 
@@ -130,6 +132,21 @@ def test_first_start_reuse_and_stop(homes: Homes) -> None:
     assert not server.status(settings).running
     server.up(settings)
     assert pid_of(settings) != pid
+
+
+def test_another_database_of_it_is_not_mistaken_for_its_own(ready: Settings) -> None:
+    own = server.up(ready)
+    with psycopg.connect(own, autocommit=True) as connection:
+        connection.execute("create database elsewhere")
+    given = conninfo.make_conninfo(own, dbname="elsewhere")
+    settings = replace(ready, postgres_dsn=given)
+    assert (server.address(ready, None), server.address(settings, given)) == (own, given)
+    server.down(ready)
+    assert server.address(settings, given) is None
+    assert cli.hot_dsn(settings) == cli.source_dsn(settings) == given
+    assert answer(given, "select current_database()") == "elsewhere"
+    with psycopg.connect(own, autocommit=True) as connection:
+        connection.execute("drop database elsewhere with (force)")
 
 
 def test_only_the_servers_user_can_enter_the_socket_folder(ready: Settings) -> None:

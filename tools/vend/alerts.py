@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
-from vend import ops
+from vend import documents, ops
 from vend.errors import UsageError
 from vend.settings import WAREHOUSES
 
@@ -80,16 +80,7 @@ def slug(name: str) -> str:
 
 def load(path: Path) -> list[Alert]:
     """The alerts of the file, in its order. Raises UsageError, in a sentence, where something is wrong."""
-    import yaml
-
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read ({error.strerror}). Restore it from the repository.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f", line {mark.line + 1}" if mark else ""
-        raise UsageError(f"{path.name}{place}: this is no YAML. Mend it there.") from None
+    document = documents.read(path)
     if not isinstance(document, dict) or not isinstance(document.get("alerts"), list):
         raise UsageError(f"{path.name} must hold a list named alerts. docs/alerts.md shows one.")
     if unknown := sorted(map(str, document.keys() - {"alerts", "defaults"})):

@@ -114,20 +114,22 @@ def main() -> None:
 
 def hot_dsn(settings: Settings) -> str:
     """The hot side's address; starts the embedded server where no other is given."""
-    from vend import server
-
-    given = settings.postgres_dsn
-    return given if given and not server.is_own(settings, given) else server.up(settings)
+    return _reached(settings, settings.postgres_dsn)
 
 
 def source_dsn(settings: Settings) -> str:
     """What sync reads."""
+    return _reached(settings, settings.source_dsn or settings.postgres_dsn)
+
+
+def _reached(settings: Settings, given: str | None) -> str:
+    """The DSN given, or the embedded server's; that server is started if need be."""
     from vend import server
 
-    given = settings.source_dsn
-    if given is None:
-        return hot_dsn(settings)
-    return server.up(settings) if server.is_own(settings, given) else given
+    if given is not None and not server.is_own(settings, given):
+        return given
+    own = server.up(settings)
+    return given or own
 
 
 @main.command()

@@ -14,6 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from vend import documents
 from vend.errors import UsageError, VendError
 from vend.settings import Settings
 
@@ -459,16 +460,7 @@ def statement(name: str) -> str:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    import yaml
-
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read ({error.strerror}). Restore it from the repository.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f", line {mark.line + 1}" if mark else ""
-        raise UsageError(f"{path.name}{place}: this is no YAML. Mend it there.") from None
+    document = documents.read(path)
     if not isinstance(document, dict):
         raise UsageError(f"{path.name} must hold names and values.")
     if path.name == FILE and (missing := [part for part in PARTS if not document.get(part)]):

@@ -121,13 +121,17 @@ def retry(settings: Settings, side: str, *, progress: Progress | None = None) ->
     return _outcome(_command(settings, side, "retry"), settings, side, None, progress)
 
 
-def freshness(settings: Settings) -> dict[str, str]:
+def freshness(settings: Settings, as_of: datetime | None = None) -> dict[str, str]:
     """pass, warn or error by table of RAW: how long ago it was loaded, as `dbt source freshness` sees it.
 
+    as_of: that of the build to come, for dbt parses the project anew when the vars are others.
     Raises VendError where it cannot be told.
     """
     command = _command(settings, "cold", "source")
     command[2:2] = ["freshness"]
+    _, variables = _variables((), as_of)
+    if variables:
+        command += ["--vars", json.dumps(variables, default=str)]
     found = target_path(settings, "cold") / "sources.json"
     found.unlink(missing_ok=True)
     _run(command, settings, {**os.environ, **environment(settings, None)}, "cold", lambda task, done, total=None: None)

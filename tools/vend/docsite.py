@@ -15,7 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from vend import dbt, docsite_state, figures
+from vend import dbt, docsite_state, figures, server
 from vend.docsite_state import State
 from vend.errors import UsageError, VendError
 from vend.progress import say
@@ -70,7 +70,7 @@ def publish(settings: Settings, out: Path) -> Published:
     if file.exists() and MARK not in file.read_text(encoding="utf-8", errors="replace"):
         raise UsageError(f"{file} is not a page of `vend docs`, so it stays. Name another folder with --out.")
     state = docsite_state.read(settings)
-    dsn = docsite_state.hot_address(settings)
+    dsn = server.address(settings, settings.postgres_dsn)
     built = {"hot": bool(state.refreshed), "cold": bool(state.built)}
     documents = {}
     for side in SIDES:

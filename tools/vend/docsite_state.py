@@ -31,14 +31,6 @@ class State:
     missing: tuple[str, ...] = ()
 
 
-def hot_address(settings: Settings) -> str | None:
-    """Where the hot side answers; None for the embedded server where it is stopped. Starts nothing."""
-    dsn = settings.postgres_dsn
-    if dsn is None or server.is_own(settings, dsn):
-        return server.status(settings).dsn
-    return dsn
-
-
 def read(settings: Settings) -> State:
     """Raises VendError where something is there and cannot be read."""
     hot, cold = _hot(settings), _cold(settings)
@@ -46,7 +38,7 @@ def read(settings: Settings) -> State:
 
 
 def _hot(settings: Settings) -> dict[str, Any]:
-    dsn = hot_address(settings)
+    dsn = server.address(settings, settings.postgres_dsn)
     if dsn is None:
         return {"missing": ["The embedded Postgres is stopped (`vend up` starts it)."]}
     with postgres.explained("The hot side cannot be read", dsn), postgres.connect(dsn, autocommit=True) as connection:

@@ -199,12 +199,9 @@ def disk(settings: Settings) -> list[Row]:
 @contextmanager
 def _hot(settings: Settings) -> Iterator[Callable[..., list[tuple[Any, ...]]]]:
     """Queries on the hot side. Starts no server: one that is down is news."""
-    dsn = settings.postgres_dsn
-    if dsn is None or server.is_own(settings, dsn):
-        embedded = server.status(settings)
-        if not embedded.running or embedded.dsn is None:
-            raise VendError("The embedded Postgres is stopped. Start it with `vend up`.")
-        dsn = embedded.dsn
+    dsn = server.address(settings, settings.postgres_dsn)
+    if dsn is None:
+        raise VendError("The embedded Postgres is stopped. Start it with `vend up`.")
 
     def ask(statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with postgres.explained("The hot side cannot be checked", dsn):

@@ -102,7 +102,7 @@ def _go(settings: Settings, journal: _Journal, sync: bool, as_of: datetime | Non
     at = as_of or journal.record.as_of or journal.record.started_at
     journal.note(as_of=at)
     with journal.step("freshness"):
-        ages = dbt.freshness(settings)
+        ages = dbt.freshness(settings, at)
         if late := [table for table, status in ages.items() if status == "error"]:
             raise Stop(f"RAW is too old to build on: {', '.join(late)}. See to the loader; the last reports stand.")
         if late := [table for table, status in ages.items() if status == "warn"]:

@@ -136,6 +136,15 @@ def is_own(settings: Settings, dsn: str) -> bool:
     return bool(postgres.parse(dsn, "VEND_POSTGRES_DSN").get("host") == str(_socket_folder(base)))
 
 
+def address(settings: Settings, dsn: str | None) -> str | None:
+    """A DSN, or the embedded server's without one; None where that is the embedded server's and it is stopped. Starts
+    nothing."""
+    if dsn is not None and not is_own(settings, dsn):
+        return dsn
+    running = status(settings).dsn
+    return running and (dsn or running)
+
+
 def status(settings: Settings) -> ServerStatus:
     """Whether the embedded server runs, and what it is. Starts nothing."""
     base = _base(settings.home)

@@ -29,7 +29,7 @@ def as_text(settings: Settings) -> str:
     dsn = settings.postgres_dsn
     if dsn is None or server.is_own(settings, dsn):
         embedded = server.status(settings)
-        dsn = embedded.dsn if embedded.running else None
+        dsn = (dsn or embedded.dsn) if embedded.running else None
         state = f"runs, version {embedded.version}, pid {embedded.pid}" if embedded.running else "is stopped"
         lines.append(f"Postgres   the embedded server {state} (data in {embedded.data})")
     if dsn is not None:
