@@ -52,6 +52,10 @@ OF_PAYMENTS = """
     where garage_id = %s and payment_date >= now() at time zone 'UTC' - interval '30 days'
 """
 ADMINS = "select garage_id, min(user_id::text) from garage_admins group by garage_id order by garage_id"
+COLUMNS = """
+    select table_name::text, string_agg(quote_ident(column_name), ', ' order by ordinal_position)
+    from information_schema.columns where table_schema = 'reporting' group by table_name
+"""
 ACT_FOR = "select set_config('app.current_user_id', %s, true)"
 
 
@@ -200,7 +204,12 @@ def reading(dsn: str, seconds: float) -> list[str]:
 def securing(dsn: str, rounds: int) -> list[str]:
     """The same question of one garage, by the owner of what is read and by an admin through the barriers, by turns."""
     lines = ["| median of a request | bare, by the owner | secured, as `vend_app` | more |", "|---|---|---|---|"]
-    questions = {name: (query.format("hot"), query.format("reporting")) for name, query in QUERIES.items()}
+    with psycopg.connect(dsn) as connection:  # hot has one column more, which reporting does not show
+        shown = dict(connection.execute(COLUMNS).fetchall())
+    questions = {
+        name: tuple(query.replace("*", shown[name]).format(schema) for schema in ("hot", "reporting"))
+        for name, query in QUERIES.items()
+    }
     questions["payments, 30 days of a garage"] = (OF_PAYMENTS, OF_PAYMENTS)
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("vacuum analyze")  # after the refreshes, or its worker would be in the way of either
