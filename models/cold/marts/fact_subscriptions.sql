@@ -7,8 +7,10 @@ with subscriptions as (
     select
         *,
         coalesce(is_begun and ended_at < {{ as_of() }}, false) as is_churned,
-        case when is_begun and created_at < {{ as_of() }}
-            then case when ended_at < {{ as_of() }} then ended_at else {{ as_of() }} end
+        case
+            when not is_begun or created_at >= {{ as_of() }} then null
+            when ended_at < {{ as_of() }} then ended_at
+            else {{ as_of() }}
         end as lived_until
     from {{ ref('int_subscriptions') }}
 

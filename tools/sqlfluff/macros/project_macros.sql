@@ -31,5 +31,6 @@
 {% macro seen_until() %}(select max(_fivetran_synced) from stored){% endmacro %}
 {% macro fingerprint(columns) %}sum(hash({{ columns | join(', ') }})){% endmacro %}
 {% macro made_by() %}'here'{% endmacro %}
+{% macro that_changed(relation, key) %}where {{ relation }}.made_from is null{% endmacro %}
 {% macro reporting_currency() %}usd{% endmacro %}
 {% macro clustering_key(columns) %}{{ return(columns) }}{% endmacro %}
