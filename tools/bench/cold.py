@@ -60,7 +60,7 @@ QUESTIONS = {
 
 @dataclass(frozen=True)
 class Build:
-    """Seconds: of the process on the clock and of CPU; of the database by node, models and the like apart from tests."""
+    """Seconds: of the process on the clock and of CPU; of the database by node, tests apart."""
 
     clock: float
     cpu: float

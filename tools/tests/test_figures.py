@@ -1165,8 +1165,8 @@ def first(pipeline: tuple[Settings, str]) -> Stage:
 def chicago(pipeline: tuple[Settings, str], first: Stage) -> Stage:
     """The same rows in a zone that changes its clocks in that time, as of exactly the start of a month there.
 
-    Built upon the first build, so the other zone and instant have to be noticed; and so have a payment that came late, with
-    a time before that of what was seen, and a stay that RAW has lost without a trace.
+    Built upon the first build, so the other zone and instant have to be noticed; and so have a payment that came late,
+    with a time before that of what was seen, and a stay that RAW has lost without a trace.
     """
     settings, dsn = pipeline
     frame = Frame(APRIL_IN_CHICAGO, CHICAGO)

@@ -45,18 +45,18 @@ by_garage as (
 )
 
 select
-    user_id,
-    currency,
-    sum(total_subscriptions) as total_subscriptions,
-    sum(active_subscriptions) as active_subscriptions,
-    sum(past_due_subscriptions) as past_due_subscriptions,
-    sum(case when total_subscriptions > 0 then 1 else 0 end) as total_garages,
-    sum(case when active_subscriptions > 0 then 1 else 0 end) as active_garages,
-    sum(monthly_recurring_revenue) as monthly_recurring_revenue,
-    min(first_subscribed_at) as first_subscribed_at,
+    by_garage.user_id,
+    by_garage.currency,
+    sum(by_garage.total_subscriptions) as total_subscriptions,
+    sum(by_garage.active_subscriptions) as active_subscriptions,
+    sum(by_garage.past_due_subscriptions) as past_due_subscriptions,
+    sum(case when by_garage.total_subscriptions > 0 then 1 else 0 end) as total_garages,
+    sum(case when by_garage.active_subscriptions > 0 then 1 else 0 end) as active_garages,
+    sum(by_garage.monthly_recurring_revenue) as monthly_recurring_revenue,
+    min(by_garage.first_subscribed_at) as first_subscribed_at,
     case
-        when sum(active_subscriptions) > 0 then {{ as_of() }}
-        else max(last_ended_at)
+        when sum(by_garage.active_subscriptions) > 0 then {{ as_of() }}
+        else max(by_garage.last_ended_at)
     end as stayed_until
 from by_garage
-group by user_id, currency
+group by by_garage.user_id, by_garage.currency

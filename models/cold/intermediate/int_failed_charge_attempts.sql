@@ -18,7 +18,14 @@
 with attempts as (
 
     select
-        *,
+        payment_id,
+        subscription_id,
+        garage_id,
+        status,
+        gross_amount,
+        currency,
+        payment_date,
+        payment_month,
         coalesce(subscription_id, payment_id) as payer_id,
         -- what was refunded had gone through
         case when status = 'failed' then 0 else 1 end as went_through
@@ -72,23 +79,23 @@ numbered as (
 
 -- what goes through and has no failure before it is no failed charge
 select
-    payer_id,
-    charge_number,
-    max(case when is_first = 1 then payment_id end) as charge_id,
-    max(case when is_first = 1 then garage_id end) as garage_id,
-    max(case when is_first = 1 then gross_amount end) as charged_amount,
-    max(case when is_first = 1 then currency end) as charged_currency,
-    max(case when went_through = 1 then payment_id end) as collected_payment_id,
-    max(case when went_through = 1 then garage_id end) as collected_garage_id,
-    max(case when went_through = 1 then payment_month end) as collected_month,
-    max(case when went_through = 1 then gross_amount end) as collected_amount,
-    max(subscription_id) as subscription_id,
-    min(payment_month) as charge_month,
-    min(payment_date) as first_attempt_at,
-    max(payment_date) as last_attempt_at,
+    numbered.payer_id,
+    numbered.charge_number,
+    max(case when numbered.is_first = 1 then numbered.payment_id end) as charge_id,
+    max(case when numbered.is_first = 1 then numbered.garage_id end) as garage_id,
+    max(case when numbered.is_first = 1 then numbered.gross_amount end) as charged_amount,
+    max(case when numbered.is_first = 1 then numbered.currency end) as charged_currency,
+    max(case when numbered.went_through = 1 then numbered.payment_id end) as collected_payment_id,
+    max(case when numbered.went_through = 1 then numbered.garage_id end) as collected_garage_id,
+    max(case when numbered.went_through = 1 then numbered.payment_month end) as collected_month,
+    max(case when numbered.went_through = 1 then numbered.gross_amount end) as collected_amount,
+    max(numbered.subscription_id) as subscription_id,
+    min(numbered.payment_month) as charge_month,
+    min(numbered.payment_date) as first_attempt_at,
+    max(numbered.payment_date) as last_attempt_at,
     count(*) as attempts,
-    max(went_through) as is_collected,
-    max(made_from) as made_from
+    max(numbered.went_through) as is_collected,
+    max(numbered.made_from) as made_from
 from numbered
-where went_through = 0 or is_first = 0
-group by payer_id, charge_number
+where numbered.went_through = 0 or numbered.is_first = 0
+group by numbered.payer_id, numbered.charge_number

@@ -19,7 +19,11 @@ with garages as (
 
 users as (
 
-    select * from {{ ref('dim_users') }}
+    select
+        user_id,
+        first_name,
+        last_name
+    from {{ ref('dim_users') }}
 
 ),
 

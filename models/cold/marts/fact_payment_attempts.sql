@@ -20,7 +20,13 @@ with garages as (
 
 subscriptions as (
 
-    select * from {{ ref('int_subscriptions') }}
+    select
+        subscription_id,
+        user_id,
+        email,
+        pass_id,
+        pass_name
+    from {{ ref('int_subscriptions') }}
 
 ),
 
