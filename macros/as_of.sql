@@ -1,11 +1,13 @@
-{#- The instant (UTC, a naive timestamp) up to which events count: var as_of, else the run's start. -#}
+{#- The instant (UTC, a naive timestamp) up to which events count: var as_of, else the environment's DBT_ENV_CUSTOM_ENV_AS_OF,
+    else the run's start. -#}
 {% macro as_of() -%}
     cast('{{ as_of_text() }}' as {{ type_naive_timestamp() }})
 {%- endmacro %}
 
 {#- The same as text: 'YYYY-MM-DD HH:MI:SS.ffffff'. A malformed value stops the run with a sentence. -#}
 {% macro as_of_text() -%}
-    {%- set given = var('as_of', '') | string | trim -%}
+    {#- the environment is not asked while dbt parses: another instant is no reason to parse the project anew -#}
+    {%- set given = (var('as_of', none) or (env_var('DBT_ENV_CUSTOM_ENV_AS_OF', '') if execute else '')) | string | trim -%}
     {%- if given in ('', 'None') -%}
         {{- return(run_started_at.strftime('%Y-%m-%d %H:%M:%S.%f')) -}}
     {%- endif -%}
