@@ -124,7 +124,7 @@ def build(
 
 
 def retry(settings: Settings, side: str, *, as_of: datetime | None, progress: Progress | None = None) -> Outcome:
-    """`dbt retry`: what failed or was skipped in the last build of the side, which was as of that, with its arguments."""
+    """`dbt retry`: what failed or was skipped in the last build of the side, as of that instant, with its arguments."""
     return _outcome(_command(settings, side, "retry"), settings, side, None, as_of, progress)
 
 
