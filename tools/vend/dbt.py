@@ -40,6 +40,11 @@ PG_VARIABLES = {
     "connect_timeout": "PGCONNECT_TIMEOUT",
 }
 
+# How macros/as_of.sql learns of --as-of: with other vars dbt would parse the whole project anew, which takes 9 s.
+# dbt notes what begins like this in its artifacts.
+AS_OF_NOTED = "AS_OF"
+AS_OF = f"DBT_ENV_CUSTOM_ENV_{AS_OF_NOTED}"
+
 LOGGED = re.compile(r"\S*\d{2}:\d{2}:\d{2}")
 NODE_STARTED = re.compile(r"(\d+) of (\d+) START")
 
@@ -110,28 +115,26 @@ def build(
     command = _command(settings, side, "build")
     if not any(a in ("--select", "-s", "--selector", "--models", "-m") for a in arguments):
         command += ["--selector", side]
-    arguments, variables = _variables(arguments, as_of)
+    arguments, variables = _variables(arguments)
+    if as_of and "as_of" in variables:
+        raise UsageError("as_of is given twice, by --as-of and in --vars. Give it once.")
     if variables:
         command += ["--vars", json.dumps(variables, default=str)]
-    return _outcome([*command, *arguments], settings, side, dsn, progress)
+    return _outcome([*command, *arguments], settings, side, dsn, as_of, progress)
 
 
-def retry(settings: Settings, side: str, *, progress: Progress | None = None) -> Outcome:
-    """`dbt retry`: what failed or was skipped in the last build of the side, with the arguments it had."""
-    return _outcome(_command(settings, side, "retry"), settings, side, None, progress)
+def retry(settings: Settings, side: str, *, as_of: datetime | None, progress: Progress | None = None) -> Outcome:
+    """`dbt retry`: what failed or was skipped in the last build of the side, as of that instant, with its arguments."""
+    return _outcome(_command(settings, side, "retry"), settings, side, None, as_of, progress)
 
 
-def freshness(settings: Settings, as_of: datetime | None = None) -> dict[str, str]:
+def freshness(settings: Settings) -> dict[str, str]:
     """pass, warn or error by table of RAW: how long ago it was loaded, as `dbt source freshness` sees it.
 
-    as_of: that of the build to come, for dbt parses the project anew when the vars are others.
     Raises VendError where it cannot be told.
     """
     command = _command(settings, "cold", "source")
     command[2:2] = ["freshness"]
-    _, variables = _variables((), as_of)
-    if variables:
-        command += ["--vars", json.dumps(variables, default=str)]
     found = target_path(settings, "cold") / "sources.json"
     found.unlink(missing_ok=True)
     _run(command, settings, {**os.environ, **environment(settings, None)}, "cold", lambda task, done, total=None: None)
@@ -204,11 +207,19 @@ def _command(settings: Settings, side: str, verb: str) -> list[str]:
     return command if sys.stderr.isatty() else [*command, "--no-use-colors"]
 
 
-def _outcome(command: list[str], settings: Settings, side: str, dsn: str | None, progress: Progress | None) -> Outcome:
+def _outcome(
+    command: list[str],
+    settings: Settings,
+    side: str,
+    dsn: str | None,
+    as_of: datetime | None,
+    progress: Progress | None,
+) -> Outcome:
     results = target_path(settings, side) / "run_results.json"
     if command[1] != "retry":  # which begins with them
         results.unlink(missing_ok=True)
-    exit_code = _run(command, settings, {**os.environ, **environment(settings, dsn)}, side, progress)
+    instant = {AS_OF: as_of.isoformat(sep=" ") if as_of else ""}
+    exit_code = _run(command, settings, {**os.environ, **environment(settings, dsn), **instant}, side, progress)
     return read_results(side, exit_code, results, settings.home / "logs" / side / "dbt.log")
 
 
@@ -255,8 +266,8 @@ def _database_says(output: str) -> str:
     return " ".join(found[1].split()) if found else ""
 
 
-def _variables(arguments: Sequence[str], as_of: datetime | None) -> tuple[list[str], dict[str, Any]]:
-    """The arguments without --vars, and the vars they gave with as_of: dbt heeds the last --vars only."""
+def _variables(arguments: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
+    """The arguments without --vars, and the vars they gave: dbt heeds the last --vars only."""
     import yaml
 
     rest: list[str] = []
@@ -277,10 +288,6 @@ def _variables(arguments: Sequence[str], as_of: datetime | None) -> tuple[list[s
         if not isinstance(parsed, dict):
             raise UsageError("--vars is no mapping; write it as '{reporting_timezone: America/Chicago}'.")
         variables |= parsed
-    if as_of is not None:
-        if "as_of" in variables:
-            raise UsageError("as_of is given twice, by --as-of and in --vars. Give it once.")
-        variables["as_of"] = as_of.isoformat(sep=" ")
     return rest, variables
 
 

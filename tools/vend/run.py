@@ -102,7 +102,7 @@ def _go(settings: Settings, journal: _Journal, sync: bool, as_of: datetime | Non
     at = as_of or journal.record.as_of or journal.record.started_at
     journal.note(as_of=at)
     with journal.step("freshness"):
-        ages = dbt.freshness(settings, at)
+        ages = dbt.freshness(settings)
         if late := [table for table, status in ages.items() if status == "error"]:
             raise Stop(f"RAW is too old to build on: {', '.join(late)}. See to the loader; the last reports stand.")
         if late := [table for table, status in ages.items() if status == "warn"]:
@@ -119,7 +119,7 @@ def _build(settings: Settings, journal: _Journal, at: datetime) -> None:
         if outcome.count("error"):
             # A lost connection or a full warehouse may be over by now; a failed test fails again.
             journal.say(f"{outcome.count('error')} nodes broke; dbt retry runs them and what hangs on them again")
-            outcome = _together(outcome, dbt.retry(settings, "cold", progress=update))
+            outcome = _together(outcome, dbt.retry(settings, "cold", as_of=at, progress=update))
     journal.note(
         relations_built=outcome.count("success", kinds=("model", "seed", "snapshot")),
         tests_passed=outcome.count("pass", kinds=TESTS),
