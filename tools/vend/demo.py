@@ -70,7 +70,7 @@ def _dashboards(settings: Settings, hot: str) -> list[str]:
     """Write the platform's page and that of the garage which earned most last month; the lines that name them."""
     from vend.dashboard import write
 
-    best = _best(settings)
+    best = best_garage(settings)
     if best is None:
         return []
     try:
@@ -80,14 +80,15 @@ def _dashboards(settings: Settings, hot: str) -> list[str]:
     return ["", f"  Dashboards, in {written.folder}", *(f"    {file.name}" for file in written.files)]
 
 
-def _best(settings: Settings) -> str | None:
+def best_garage(settings: Settings) -> str | None:
+    """The one that earned most in the last whole month; None where there is none."""
     return next((garage for (garage,) in figures.query(settings, BEST_GARAGE)), None)
 
 
 def _next(settings: Settings, hot: str) -> list[str]:
     """What to try next: as an admin of that garage too, where the roles are there that reading as a user needs."""
     with postgres.connect(hot) as connection:
-        admin = connection.execute(ADMIN, {"garage": _best(settings)}).fetchone()
+        admin = connection.execute(ADMIN, {"garage": best_garage(settings)}).fetchone()
     return ["", *NEXT, *(AS_ADMIN.format(admin[0]).splitlines() if admin else ROLES)]
 
 
