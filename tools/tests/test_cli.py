@@ -188,7 +188,7 @@ def test_home_that_cannot_be_written(vend: Run, tmp_path: Path) -> None:
     assert_sentence(vend("up", VEND_HOME=str(tmp_path / "file" / "home")), 1, "VEND_HOME")
 
 
-@pytest.mark.parametrize("command", [("sync",), ("build", "cold")])
+@pytest.mark.parametrize("command", [("sync",), ("build", "cold"), ("docs",)])
 def test_duckdb_file_in_use(vend: Run, tmp_path: Path, database: str, command: tuple[str, ...]) -> None:
     source.init(database)
     path = tmp_path / "home" / "vend_analytics.duckdb"
