@@ -127,7 +127,7 @@ def build(
 
 
 def _instant(as_of: datetime | None) -> dict[str, str]:
-    """How macros/as_of.sql learns of --as-of: with other vars dbt would parse the whole project anew, which takes 9 s."""
+    """How macros/as_of.sql learns of --as-of; with other vars dbt would parse the whole project anew, 9 s."""
     return {AS_OF: as_of.isoformat(sep=" ") if as_of else ""}
 
 
