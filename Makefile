@@ -56,7 +56,7 @@ bench: setup .venv-bench/.ready ## time sync, hot and cold side; rewrites docs/b
 	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -r tools/bench/requirements.txt
 	@touch .venv-bench/.ready
 
-screenshots: setup ## the pictures in docs/images, of the dashboards that make demo wrote; needs Chromium
+screenshots: setup ## the pictures in docs/images, of what make demo built, as of a working afternoon; needs Chromium
 	.venv/bin/python tools/screenshots.py
 
 browser: ## as root on Debian or Ubuntu: install Chromium, with which pages are tested and pictures taken, if there is none

@@ -27,7 +27,7 @@
 {#- --as-of fixes the clock of the hot side until a build without it sets it free again. -#}
 {% macro hot_set_as_of() %}
     delete from hot.setting;
-    {%- if var('as_of', '') | string not in ('', 'None') %}
+    {%- if given_as_of() %}
         insert into hot.setting (as_of) values ({{ as_of() }});
     {%- endif %}
 {% endmacro %}

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import parsed
 import psycopg
 import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as limits
 from psycopg import conninfo
 
-from vend import server
+from vend import dbt, server
 from vend.settings import Settings
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -36,6 +37,17 @@ def settings_in(home: Path, **changes: Any) -> Settings:
         "duckdb_path": home / "vend_analytics.duckdb",
     }
     return Settings(**values | changes)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _parsed_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """dbt parses the project once for all homes, and all workers."""
+    folder = tmp_path_factory.getbasetemp()
+    folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "parsed"
+    folder.mkdir(exist_ok=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dbt, "_run", parsed.sharing(dbt._run, folder))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ import sys
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -667,6 +668,16 @@ def test_nothing_of_the_machine_is_published(built: tuple[Settings, str], publis
         assert [text for text in secret if text in place.data] == []
         users = {getpass.getuser(), str(parts["user"])} - {"vend"}
         assert [user for user in users if re.search(rf"\b{re.escape(user)}\b", place.data)] == []
+
+
+def test_two_wait_for_each_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = settings_in(tmp_path / "home")
+    with ThreadPoolExecutor() as pool:
+        with docsite._alone(settings):
+            second = pool.submit(lambda: docsite._alone(settings).__enter__())
+            while "waiting for it to end" not in capsys.readouterr().err:
+                assert not second.done()
+        second.result(timeout=10)
 
 
 def test_a_foreign_page_is_left_alone(built: tuple[Settings, str], tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from psycopg import conninfo
 
 from vend import dbt, source
 from vend.errors import UsageError
+from vend.settings import Settings
 
 VEND = Path(sys.executable).with_name("vend")
 SECRET = "hunter2-much-secret"
@@ -127,14 +128,15 @@ def test_password_that_is_not_encoded_is_not_shown(vend: Run, dsn: str, command:
     assert_sentence(vend(command, VEND_POSTGRES_DSN=dsn), 2, "percent-encoded")
 
 
-def test_vars_and_as_of_are_merged() -> None:
-    at = datetime(2026, 1, 31, 12)
-    assert dbt._variables(["--vars", "{a: 1}", "-x"], at) == (["-x"], {"a": 1, "as_of": "2026-01-31 12:00:00"})
-    assert dbt._variables(["--vars={a: 1}", "--vars", "b: 2"], None) == ([], {"a": 1, "b": 2})
-    assert dbt._variables(["--select", "m"], None) == (["--select", "m"], {})
-    for wrong in (["--vars"], ["--vars", "just a word"], ["--vars", "as_of: 2026-01-31"]):
-        with pytest.raises(UsageError):
-            dbt._variables(wrong, at)
+def test_vars_are_merged(home: Callable[..., Settings]) -> None:
+    assert dbt._variables(["--vars", "{a: 1}", "-x"]) == (["-x"], {"a": 1})
+    assert dbt._variables(["--vars={a: 1}", "--vars", "b: 2"]) == ([], {"a": 1, "b": 2})
+    assert dbt._variables(["--select", "m"]) == (["--select", "m"], {})
+    for wrong in (["--vars"], ["--vars", "just a word"]):
+        with pytest.raises(UsageError, match="--vars"):
+            dbt._variables(wrong)
+    with pytest.raises(UsageError, match="given twice"):
+        dbt.build(home(), "cold", as_of=datetime(2026, 1, 31), arguments=["--vars", "as_of: 2026-01-31"])
 
 
 @pytest.mark.parametrize("command", [("sync",), ("build", "hot"), ("refresh",), ("source", "init"), ("up",)])
@@ -186,7 +188,7 @@ def test_home_that_cannot_be_written(vend: Run, tmp_path: Path) -> None:
     assert_sentence(vend("up", VEND_HOME=str(tmp_path / "file" / "home")), 1, "VEND_HOME")
 
 
-@pytest.mark.parametrize("command", [("sync",), ("build", "cold")])
+@pytest.mark.parametrize("command", [("sync",), ("build", "cold"), ("docs",)])
 def test_duckdb_file_in_use(vend: Run, tmp_path: Path, database: str, command: tuple[str, ...]) -> None:
     source.init(database)
     path = tmp_path / "home" / "vend_analytics.duckdb"

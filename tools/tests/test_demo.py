@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import psycopg
 import pytest
 from conftest import settings_in
 
-from vend import demo, figures, source
+from vend import demo, figures, reader, source
 from vend.settings import Settings
 
 VIEWS = ("garage_monthly_pl", "cohort_retention", "occupancy_analytics", "pass_performance")
@@ -21,9 +22,13 @@ SMALL = {"garages": 12, "months": 4, "payments": 800}
 
 
 def test_demo_twice_and_after_a_day_of_business(
-    tmp_path: Path, make_database: Callable[[], str], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    make_database: Callable[[], str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     dsn = make_database()
+    monkeypatch.setenv("VEND_REHEARSAL", "1")  # which `vend build hot` sets on the embedded server
     settings = settings_in(tmp_path / "a home", postgres_dsn=dsn)
 
     assert demo.run(settings, **SMALL)
@@ -34,6 +39,11 @@ def test_demo_twice_and_after_a_day_of_business(
     assert page.count("\n") <= 40
     assert "$" in page
     assert "reports" in page
+    (admin,) = re.findall(r"vend dashboard --as (\S+)", page)
+    with reader.hot(dsn, admin) as hot, reader.cold(settings, admin) as cold:
+        assert demo.best_garage(settings) in {garage.id for garage in hot.garages}
+        assert {garage.id for garage in hot.garages} == {garage.id for garage in cold.garages}
+        assert not hot.sees_all
     assert_views_show_own_garages(settings, dsn)
     report = figures.query(settings, "select * from reports.rpt_garage_monthly_pl order by all")
     runs = figures.query(settings, "select distinct run_id from ops.sync_runs")

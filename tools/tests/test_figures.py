@@ -1098,9 +1098,8 @@ def change(dsn: str, changes: list[tuple[str, str, Row]]) -> None:
 
 
 def build(settings: Settings, side: str, dsn: str | None, frame: Frame, *arguments: str) -> None:
-    variables = {"as_of": frame.as_of.isoformat(sep=" "), "reporting_timezone": str(frame.zone)}
-    options = ["--vars", json.dumps(variables), *arguments]
-    outcome = dbt.build(settings, side, dsn=dsn, arguments=options)
+    zone = () if str(frame.zone) == "UTC" else ("--vars", json.dumps({"reporting_timezone": str(frame.zone)}))
+    outcome = dbt.build(settings, side, dsn=dsn, as_of=frame.as_of, arguments=(*zone, *arguments))
     assert outcome.ok, outcome.failures
 
 

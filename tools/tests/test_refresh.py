@@ -52,11 +52,11 @@ class Hot:
     def build(self, *arguments: str, **variables: str) -> None:
         self.variables |= variables
         listed = ", ".join(f"{name}: {value}" for name, value in self.variables.items())
-        given = f"{{reporting_timezone: {self.zone}, as_of: '{self.clock}', {listed}}}"
+        given = f"{{reporting_timezone: {self.zone}, {listed}}}"
         chosen = ("--resource-type", "model", "--vars", given, *arguments)
         # a home for each, for dbt parses the project again where the variables are others
-        home = self.settings.home / hashlib.sha256(given.encode()).hexdigest()[:12]
-        outcome = dbt.build(replace(self.settings, home=home), "hot", dsn=self.dsn, arguments=chosen)
+        home = replace(self.settings, home=self.settings.home / hashlib.sha256(given.encode()).hexdigest()[:12])
+        outcome = dbt.build(home, "hot", dsn=self.dsn, as_of=self.clock, arguments=chosen)
         assert outcome.ok, outcome.failures
 
     def move(self, to: datetime) -> None:

@@ -9,7 +9,9 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -18,12 +20,13 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import psutil
 import psycopg
 import pytest
 from alert_servers import webhook
 from conftest import PROJECT, settings_in
 
-from vend import alerts, check, cli, consistency, dbt, refresh, run, source
+from vend import alerts, check, cli, consistency, dbt, refresh, run, source, tethered
 from vend.errors import VendError
 from vend.settings import Settings
 
@@ -75,6 +78,74 @@ def _part(whole: Callable[..., dbt.Outcome], settings: Settings, side: str, at: 
 @pytest.fixture(scope="module")
 def first(business: Business) -> run.Record:
     return business.run()
+
+
+@pytest.fixture(scope="module")
+def killed(business: Business, first: run.Record) -> str:
+    """The run_id of a run that was killed while dbt was building, and dbt is gone too."""
+    log = business.settings.home / "logs" / "cold" / "dbt.log"
+    with vend(business, "run", "--no-sync", "--as-of", f"{first.as_of:%Y-%m-%dT%H:%M:%S.%f}") as process:
+        told = until(process, step="build")
+        seen = log.stat().st_size
+        while " START sql " not in log.read_text()[seen:]:
+            assert process.poll() is None
+            time.sleep(0.02)
+        builder = below(process)
+        process.kill()
+    assert ended(builder)
+    assert business.cold(f"select status from ops.runs where run_id = '{told['run_id']}'") == [("running",)]
+    return str(told["run_id"])
+
+
+@pytest.fixture(scope="module")
+def again(business: Business, killed: str) -> run.Record:
+    """The run after it. It finds a report that was built by itself before, and what other tests did to the source."""
+    report = "model.vend_analytics.rpt_garage_rankings"
+    business.cold("insert into ops.dbt_runs (invocation_id, as_of) values ('earlier', '2026-01-31 12:00:00.000000')")
+    business.cold(
+        "insert into ops.dbt_nodes (invocation_id, unique_id, name, status, started_at)"
+        f" values ('earlier', '{report}', 'rpt_garage_rankings', 'success', now()::timestamp)"
+    )
+    return business.run()
+
+
+@contextmanager
+def vend(business: Business, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """The command as a process; what it says has no traceback."""
+    environment = {**os.environ, "VEND_HOME": str(business.settings.home), "VEND_POSTGRES_DSN": business.dsn}
+    with subprocess.Popen(
+        [str(Path(sys.executable).with_name("vend")), *arguments], env=environment, stderr=subprocess.PIPE, text=True
+    ) as process:
+        yield process
+        assert process.stderr is not None
+        assert "Traceback" not in process.stderr.read()
+
+
+def until(process: subprocess.Popen[str], step: str) -> dict[str, str]:
+    """The first line of the log in that step of a run."""
+    for line in process.stderr or ():
+        assert "Traceback" not in line
+        told: dict[str, str] = json.loads(line) if line.startswith("{") else {}
+        if told.get("step") == step:
+            return told
+    raise AssertionError(f"it ended before {step}")
+
+
+def below(process: subprocess.Popen[str]) -> psutil.Process:
+    """The dbt that the command has started."""
+    (child,) = psutil.Process(process.pid).children()
+    assert "vend.tethered" in child.cmdline()
+    return child
+
+
+def ended(process: psutil.Process) -> bool:
+    """Whether it ends before long. Nobody but init may be there to fetch its exit code."""
+    end = time.monotonic() + 2 * tethered.GRACE
+    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def test_a_run_leaves_a_row_and_the_nodes(business: Business, first: run.Record) -> None:
@@ -136,18 +207,18 @@ def test_a_difference_is_named_and_what_moves_is_left_out(business: Business, fi
     assert business.compared().differences == ()
 
 
-def test_reports_as_of_another_instant_are_told_of(business: Business, first: run.Record) -> None:
-    """As if one had been built by itself before; the run also loads what the test before this one did."""
-    report = "model.vend_analytics.rpt_garage_rankings"
-    business.cold("insert into ops.dbt_runs (invocation_id, as_of) values ('earlier', '2026-01-31 12:00:00.000000')")
-    business.cold(
-        "insert into ops.dbt_nodes (invocation_id, unique_id, name, status, started_at)"
-        f" values ('earlier', '{report}', 'rpt_garage_rankings', 'success', now()::timestamp)"
-    )
-    log = business.settings.home / "logs" / "cold" / "dbt.log"
-    assert "still as of another instant" not in log.read_text()
-    assert business.run().ok
-    (told,) = re.findall(r"Built as of .*still as of another instant.*", log.read_text())
+def test_a_run_after_one_that_was_killed(business: Business, killed: str, again: run.Record) -> None:
+    assert again.ok, again.error
+    assert business.cold(f"select status, step from ops.runs where run_id = '{killed}'") == [("interrupted", "build")]
+    assert business.cold(f"select status, step from ops.runs where run_id = '{again.run_id}'") == [
+        (again.status, "checks")
+    ]
+    assert again.figures_differing == 0
+
+
+def test_reports_as_of_another_instant_are_told_of(business: Business, again: run.Record) -> None:
+    log = (business.settings.home / "logs" / "cold" / "dbt.log").read_text()
+    (told,) = re.findall(r"Built as of .*still as of another instant.*", log)
     assert ": rpt_garage_rankings (2026-01-31 12:00:00.000000). Build all" in told
 
 
@@ -252,7 +323,7 @@ def test_a_critical_alert_is_no_success(business: Business, first: run.Record, m
     for severity, ends in (("critical", "error"), ("warning", "warning")):
         alert = replace(stale, severity=severity, threshold=Decimal(-1))
         monkeypatch.setattr(check, "check", partial(whole, listed=[alert]))
-        journal = run._Journal(replace(first, status="running"))
+        journal = run._Journal(business.settings, replace(first, status="running"))
         run._checks(business.settings, journal)
         assert journal.record.alerts_open
         assert ("Materialized View Stale" in (journal.record.error or "")) == (severity == "critical")
@@ -260,7 +331,7 @@ def test_a_critical_alert_is_no_success(business: Business, first: run.Record, m
         assert journal.record.status == ends
     monkeypatch.undo()
     check.check(business.settings)
-    run._close(business.settings, run._Journal(first))
+    run._close(business.settings, run._Journal(business.settings, first))
 
 
 def test_one_at_a_time(business: Business, first: run.Record) -> None:
@@ -270,33 +341,31 @@ def test_one_at_a_time(business: Business, first: run.Record) -> None:
             business.run()
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_run_that_is_ended(business: Business, first: run.Record, number: int) -> None:
-    environment = {**os.environ, "VEND_HOME": str(business.settings.home), "VEND_POSTGRES_DSN": business.dsn}
-    process = subprocess.Popen(
-        [str(Path(sys.executable).with_name("vend")), "run"], env=environment, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stderr is not None
-    for line in process.stderr:
-        assert "Traceback" not in line
-        if (told := json.loads(line) if line.startswith("{") else {}).get("step") == "freshness":
+def test_a_run_that_is_told_to_end(business: Business, first: run.Record) -> None:
+    with vend(business, "run") as process:
+        told = until(process, step="freshness")
+        process.terminate()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert business.cold(f"select status, step from ops.runs where run_id = '{told['run_id']}'") == [
+        ("interrupted", "freshness")
+    ]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_no_dbt_outlives_a_build(business: Business, number: int) -> None:
+    """It is ended at a place that it cannot leave by itself: where a model waits for a view that is locked here."""
+    waiting = b"select pid from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+    with psycopg.connect(business.dsn) as holder:
+        holder.execute("refresh materialized view hot.mv_failed_payments")  # locks it whole
+        with vend(business, "build", "hot", "--exclude-resource-type", "test", "unit_test") as process:
+            while not business.connection.execute(waiting).fetchone():
+                assert process.poll() is None
+                time.sleep(0.02)
+            builder = below(process)
             process.send_signal(number)
-            break
-    rest = process.stderr.read()
-    code = process.wait()
-    assert "Traceback" not in rest
-    runs = f"select status, step from ops.runs where run_id = '{told['run_id']}'"
-    if number == signal.SIGTERM:
-        assert code == 128 + signal.SIGTERM
-        assert business.cold(runs) == [("interrupted", "freshness")]
-        return
-    assert business.cold(runs) == [("running", "sync")]
-    business.connection.execute("alter table garages rename column capacity to spaces")
-    try:
-        business.run()  # fails at once, and tells of the other
-    finally:
-        business.connection.execute("alter table garages rename column spaces to capacity")
-    assert business.cold(runs) == [("interrupted", "sync")]
+        assert process.returncode == (-number if number == signal.SIGKILL else 1)
+        assert ended(builder)
+        assert business.connection.execute(waiting).fetchall() == []  # what it had running is cancelled
 
 
 def test_only_what_changed_is_built(business: Business, first: run.Record, tmp_path: Path) -> None:

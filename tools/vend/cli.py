@@ -339,7 +339,7 @@ def build_side(
     from vend import dbt, figures
 
     if side == "hot":
-        from vend import postgres
+        from vend import postgres, server
         from vend.source import schema
 
         dsn = hot_dsn(settings)
@@ -352,7 +352,9 @@ def build_side(
                     f"{user} may not create the schemas hot and reporting at {postgres.where(dsn)}. "
                     f'Run there: grant create on database "{database}" to "{user}";'
                 )
-        return dbt.build(settings, side, dsn=dsn, as_of=as_of, arguments=dbt_args, progress=progress)
+        # the embedded server's roles are ours to make; on any other that is for `vend roles`
+        own = {"VEND_REHEARSAL": "1"} if server.is_own(settings, dsn) else {}
+        return dbt.build(settings, side, dsn=dsn, as_of=as_of, arguments=dbt_args, progress=progress, environ=own)
     if settings.warehouse == "snowflake" and (settings.project / "profiles.yml").is_symlink():
         needed = ("SNOWFLAKE_ACCOUNT", "SNOWFLAKE_USER", "SNOWFLAKE_PRIVATE_KEY_FILE")
         if missing := [name for name in needed if not os.environ.get(name)]:

@@ -9,7 +9,8 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -40,6 +41,11 @@ PG_VARIABLES = {
     "connect_timeout": "PGCONNECT_TIMEOUT",
 }
 
+# dbt notes a variable of the environment that begins like this in its artifacts.
+AS_OF_NOTED = "AS_OF"
+AS_OF = f"DBT_ENV_CUSTOM_ENV_{AS_OF_NOTED}"
+
+DBT = (sys.executable, "-P", "-m", "vend.tethered")
 LOGGED = re.compile(r"\S*\d{2}:\d{2}:\d{2}")
 NODE_STARTED = re.compile(r"(\d+) of (\d+) START")
 
@@ -102,36 +108,41 @@ def build(
     as_of: datetime | None = None,
     arguments: Sequence[str] = (),
     progress: Progress | None = None,
+    environ: Mapping[str, str] | None = None,
 ) -> Outcome:
     """`dbt build` of one side; its own output goes to stderr, or only to its log file where `progress` is given.
 
-    Raises VendError if dbt cannot be started at all; a failed model or test is in the Outcome.
+    environ: variables beside those there are. Raises VendError if dbt cannot be started at all; a failed model or test
+    is in the Outcome.
     """
     command = _command(settings, side, "build")
     if not any(a in ("--select", "-s", "--selector", "--models", "-m") for a in arguments):
         command += ["--selector", side]
-    arguments, variables = _variables(arguments, as_of)
+    arguments, variables = _variables(arguments)
+    if as_of and "as_of" in variables:
+        raise UsageError("as_of is given twice, by --as-of and in --vars. Give it once.")
     if variables:
         command += ["--vars", json.dumps(variables, default=str)]
-    return _outcome([*command, *arguments], settings, side, dsn, progress)
+    return _outcome([*command, *arguments], settings, side, dsn, progress, {**(environ or {}), **_instant(as_of)})
 
 
-def retry(settings: Settings, side: str, *, progress: Progress | None = None) -> Outcome:
-    """`dbt retry`: what failed or was skipped in the last build of the side, with the arguments it had."""
-    return _outcome(_command(settings, side, "retry"), settings, side, None, progress)
+def _instant(as_of: datetime | None) -> dict[str, str]:
+    """How macros/as_of.sql learns of --as-of; with other vars dbt would parse the whole project anew, 9 s."""
+    return {AS_OF: as_of.isoformat(sep=" ") if as_of else ""}
 
 
-def freshness(settings: Settings, as_of: datetime | None = None) -> dict[str, str]:
+def retry(settings: Settings, side: str, *, as_of: datetime | None, progress: Progress | None = None) -> Outcome:
+    """`dbt retry`: what failed or was skipped in the last build of the side, as of that instant, with its arguments."""
+    return _outcome(_command(settings, side, "retry"), settings, side, None, progress, _instant(as_of))
+
+
+def freshness(settings: Settings) -> dict[str, str]:
     """pass, warn or error by table of RAW: how long ago it was loaded, as `dbt source freshness` sees it.
 
-    as_of: that of the build to come, for dbt parses the project anew when the vars are others.
     Raises VendError where it cannot be told.
     """
     command = _command(settings, "cold", "source")
-    command[2:2] = ["freshness"]
-    _, variables = _variables((), as_of)
-    if variables:
-        command += ["--vars", json.dumps(variables, default=str)]
+    command[1:1] = ["freshness"]
     found = target_path(settings, "cold") / "sources.json"
     found.unlink(missing_ok=True)
     _run(command, settings, {**os.environ, **environment(settings, None)}, "cold", lambda task, done, total=None: None)
@@ -163,7 +174,7 @@ def _written(settings: Settings, side: str, dsn: str | None, verb: list[str], na
     """What such a dbt command leaves in the file of that name."""
     folder = settings.home / "target" / "docs" / side
     command = _command(settings, side, verb[0])
-    command[2:2] = verb[1:]
+    command[1:1] = verb[1:]
     command += ["--target-path", str(folder)]
     (folder / name).unlink(missing_ok=True)
     exit_code = _run(
@@ -192,23 +203,30 @@ def compiled(settings: Settings, side: str, manifest: dict[str, Any]) -> dict[st
 
 
 def _command(settings: Settings, side: str, verb: str) -> list[str]:
-    """dbt and what every command of it is given here; a profile is made where there is none."""
+    """A command of dbt with what each is given here; a profile is made where there is none."""
     packages.ensure(settings)
     settings.make_home()
     profile = settings.project / "profiles.yml"
     if not profile.exists() and not profile.is_symlink() and not (Path.home() / ".dbt/profiles.yml").exists():
         profile.symlink_to("profiles.yml.example")
-    command = [str(Path(sys.executable).with_name("dbt")), verb, "--project-dir", str(settings.project)]
+    command = [verb, "--project-dir", str(settings.project)]
     command += ["--target", target(settings, side), "--target-path", str(target_path(settings, side))]
     command += ["--log-path", str(settings.home / "logs" / side)]
     return command if sys.stderr.isatty() else [*command, "--no-use-colors"]
 
 
-def _outcome(command: list[str], settings: Settings, side: str, dsn: str | None, progress: Progress | None) -> Outcome:
+def _outcome(
+    command: list[str],
+    settings: Settings,
+    side: str,
+    dsn: str | None,
+    progress: Progress | None,
+    environ: Mapping[str, str],
+) -> Outcome:
     results = target_path(settings, side) / "run_results.json"
-    if command[1] != "retry":  # which begins with them
+    if command[0] != "retry":  # which begins with them
         results.unlink(missing_ok=True)
-    exit_code = _run(command, settings, {**os.environ, **environment(settings, dsn)}, side, progress)
+    exit_code = _run(command, settings, {**os.environ, **environment(settings, dsn), **environ}, side, progress)
     return read_results(side, exit_code, results, settings.home / "logs" / side / "dbt.log")
 
 
@@ -228,17 +246,19 @@ def operation(
     packages.ensure(settings)
     settings.make_home()
     log = settings.home / "logs" / side
-    command = [str(Path(sys.executable).with_name("dbt")), "--quiet", "run-operation", name]
+    command = ["--quiet", "run-operation", name]
     command += ["--args", json.dumps(arguments), "--project-dir", str(settings.project), "--target", side]
     command += ["--target-path", str(target_path(settings, side)), "--log-path", str(log), "--no-use-colors"]
     variables = {**os.environ, **environment(settings, dsn), **(environ or {})}
-    outcome = subprocess.run(command, cwd=settings.project, env=variables, text=True, capture_output=True)
-    if outcome.returncode:
-        said = _database_says(outcome.stdout) or f"dbt run-operation {name} failed. The whole story: {log}"
-        if running := _last_printed(outcome.stdout):
+    with _started(command, settings, variables, subprocess.PIPE, subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        output = process.stdout.read()
+    if process.returncode:
+        said = _database_says(output) or f"dbt run-operation {name} failed. The whole story: {log}"
+        if running := _last_printed(output):
             said += f" The statement was: {running}"
         raise VendError(said)
-    return outcome.stdout.strip()
+    return output.strip()
 
 
 def _last_printed(output: str) -> str:
@@ -255,8 +275,8 @@ def _database_says(output: str) -> str:
     return " ".join(found[1].split()) if found else ""
 
 
-def _variables(arguments: Sequence[str], as_of: datetime | None) -> tuple[list[str], dict[str, Any]]:
-    """The arguments without --vars, and the vars they gave with as_of: dbt heeds the last --vars only."""
+def _variables(arguments: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
+    """The arguments without --vars, and the vars they gave: dbt heeds the last --vars only."""
     import yaml
 
     rest: list[str] = []
@@ -277,33 +297,42 @@ def _variables(arguments: Sequence[str], as_of: datetime | None) -> tuple[list[s
         if not isinstance(parsed, dict):
             raise UsageError("--vars is no mapping; write it as '{reporting_timezone: America/Chicago}'.")
         variables |= parsed
-    if as_of is not None:
-        if "as_of" in variables:
-            raise UsageError("as_of is given twice, by --as-of and in --vars. Give it once.")
-        variables["as_of"] = as_of.isoformat(sep=" ")
     return rest, variables
 
 
 def _run(command: list[str], settings: Settings, environ: dict[str, str], side: str, progress: Progress | None) -> int:
-    """dbt's exit code. It has a session of its own, so that Ctrl-C comes to us alone and we end it."""
+    """dbt's exit code."""
+    output = (sys.stderr, sys.stderr) if progress is None else (subprocess.PIPE, subprocess.STDOUT)
+    with _started(command, settings, environ, *output) as process:
+        for line in process.stdout or ():
+            if progress is not None and (node := NODE_STARTED.search(line)):
+                progress(f"dbt build {side}", int(node[1]), int(node[2]))
+    return process.returncode
+
+
+@contextmanager
+def _started(
+    command: list[str], settings: Settings, environ: Mapping[str, str], stdout: Any, stderr: Any
+) -> Iterator[subprocess.Popen[str]]:
+    """dbt, which ends when the block or this process does. It has a session of its own, so that Ctrl-C comes to us
+    alone."""
     with subprocess.Popen(
-        command,
+        [*DBT, *command],
         cwd=settings.project,
         env=environ,
-        stdin=subprocess.DEVNULL,
-        stdout=sys.stderr if progress is None else subprocess.PIPE,
-        stderr=sys.stderr if progress is None else subprocess.STDOUT,
+        stdin=subprocess.PIPE,
+        stdout=stdout,
+        stderr=stderr,
         text=True,
         errors="replace",
         start_new_session=True,
     ) as process:
         try:
-            for line in process.stdout or ():
-                if progress is not None and (node := NODE_STARTED.search(line)):
-                    progress(f"dbt build {side}", int(node[1]), int(node[2]))
-            return process.wait()
+            yield process
+            process.wait()
         except BaseException:
-            process.terminate()
+            assert process.stdin is not None
+            process.stdin.close()
             process.wait()
             raise
 

@@ -61,7 +61,8 @@ def run(settings: Settings, *, garages: int = GARAGES, months: int = MONTHS, pay
         warned += outcome.count("warn", kinds=TESTS)
     pages = _dashboards(settings, hot)
     news = f"ready in {time.monotonic() - begun:.0f} s" if built else "as at the last build; nothing has changed since"
-    print(page(settings, hot, as_of, f"{passed} tests passed, {warned} warned, 0 failed", news, pages))
+    tests = f"{passed} tests passed, {warned} warned, 0 failed"
+    print(page(settings, hot, as_of, tests, news, [*pages, *_next(settings, hot)]))
     return True
 
 
@@ -69,14 +70,26 @@ def _dashboards(settings: Settings, hot: str) -> list[str]:
     """Write the platform's page and that of the garage which earned most last month; the lines that name them."""
     from vend.dashboard import write
 
-    best = [row[0] for row in figures.query(settings, BEST_GARAGE)]
-    if not best:
+    best = best_garage(settings)
+    if best is None:
         return []
     try:
-        written = write.write(settings, hot, garage=best[0], platform=True)
+        written = write.write(settings, hot, garage=best, platform=True)
     except VendError as error:
         return ["", f"  Dashboards: {error}"]
     return ["", f"  Dashboards, in {written.folder}", *(f"    {file.name}" for file in written.files)]
+
+
+def best_garage(settings: Settings) -> str | None:
+    """The one that earned most in the last whole month; None where there is none."""
+    return next((garage for (garage,) in figures.query(settings, BEST_GARAGE)), None)
+
+
+def _next(settings: Settings, hot: str) -> list[str]:
+    """What to try next: as an admin of that garage too, where the roles are there that reading as a user needs."""
+    with postgres.connect(hot) as connection:
+        admin = connection.execute(ADMIN, {"garage": best_garage(settings)}).fetchone()
+    return ["", *NEXT, *(AS_ADMIN.format(admin[0]).splitlines() if admin else ROLES)]
 
 
 def _seeded(dsn: str, garages: int, months: int, payments: int) -> datetime | None:
@@ -129,7 +142,7 @@ def _fingerprint(settings: Settings, side: str, as_of: datetime | None, hot: str
     return digest.hexdigest()
 
 
-def page(settings: Settings, hot: str, as_of: datetime | None, tests: str, news: str, pages: Sequence[str] = ()) -> str:
+def page(settings: Settings, hot: str, as_of: datetime | None, tests: str, news: str, closing: Sequence[str]) -> str:
     """The closing page: rows per layer, tests, headline figures, what to try next. Fits one screen."""
     with postgres.connect(hot) as connection:
         operational = [
@@ -178,8 +191,7 @@ def page(settings: Settings, hot: str, as_of: datetime | None, tests: str, news:
             f"    {name[:27]:<28}{_money(revenue):>14}{_money(fees):>13}{_money(profit):>14}"
             f"{subscriptions:>7,}{_percent(churn):>9}"
         )
-    lines += [*pages, "", *NEXT]
-    return "\n".join(lines)
+    return "\n".join([*lines, *closing])
 
 
 HEADLINES = """
@@ -214,9 +226,26 @@ NEXT = [
     "                                        and what changed has arrived in every layer",
     "    .venv/bin/vend status               what runs, what is loaded, how fresh it is",
     "    .venv/bin/vend dashboard            a page for each garage, and an index of them",
-    "    .venv/bin/vend roles                who may see which garage: docs/tenants.md",
     '    eval "$(.venv/bin/vend env)"; psql  the hot views: select * from reporting.mv_daily_revenue',
 ]
+
+AS_ADMIN = """    .venv/bin/vend dashboard --as {0}
+                                        what that garage's admin sees, and nothing else"""
+
+ROLES = ["    .venv/bin/vend roles                then reports and dashboards --as USER: docs/tenants.md"]
+
+# an address that two have names nobody
+ADMIN = """
+    select lower(trim(email)) as address
+    from public.users
+    where email is not null and exists (select from pg_roles where rolname = 'vend_app')
+    group by address
+    having count(*) = 1 and bool_or(role::text <> 'super_admin' and id in (
+        select user_id from public.garage_admins where garage_id::text = %(garage)s
+    ))
+    order by address
+    limit 1
+"""
 
 
 def _headlines(values: list[Any]) -> list[str]:

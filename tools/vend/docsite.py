@@ -6,9 +6,10 @@ table to its copy in RAW, and freshness and owners are put where the page shows 
 
 from __future__ import annotations
 
+import fcntl
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
@@ -69,6 +70,23 @@ def publish(settings: Settings, out: Path) -> Published:
     file = out / "index.html"
     if file.exists() and MARK not in file.read_text(encoding="utf-8", errors="replace"):
         raise UsageError(f"{file} is not a page of `vend docs`, so it stays. Name another folder with --out.")
+    with _alone(settings):
+        return _published(settings, out, file)
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """One at a time: two would write dbt's manifests over each other. The second waits."""
+    with (settings.make_home() / "docs.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            say("Another `vend docs` is at work in this state folder; waiting for it to end.")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _published(settings: Settings, out: Path, file: Path) -> Published:
     state = docsite_state.read(settings)
     dsn = server.address(settings, settings.postgres_dsn)
     built = {"hot": bool(state.refreshed), "cold": bool(state.built)}

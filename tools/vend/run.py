@@ -8,16 +8,17 @@ import os
 import secrets
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
 
-from vend import check, check_report, consistency, dbt, ops
+from vend import check, check_report, consistency, dbt, ops, tethered
 from vend import sync as loader
 from vend.cli import build_side, hot_dsn, source_dsn, summary_line
 from vend.errors import VendError
+from vend.evaluate import patiently
 from vend.progress import progress, say
 from vend.settings import Settings
 
@@ -28,8 +29,8 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Record:
-    """A row of ops.runs. Times are naive UTC. step: the last one begun. status: running, success, warning, error, or
-    interrupted."""
+    """A row of ops.runs. Times are naive UTC. step: the last one begun, or the one that failed. status: running,
+    success, warning, error, or interrupted."""
 
     run_id: str
     started_at: datetime
@@ -67,11 +68,11 @@ def run(settings: Settings, *, sync: bool = True, as_of: datetime | None = None)
     started = loader.utc_now()
     record = Record(f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}", started)
     with _locked(settings):
-        with ops.opened(settings) as execute:
+        with _ops(settings) as execute:
             execute("create_runs")
             execute("abandoned_runs")
             execute("insert_run", run_id=record.run_id, step=record.step, started_at=record.started_at)
-        journal = _Journal(record)
+        journal = _Journal(settings, record)
         try:
             try:
                 _go(settings, journal, sync, as_of)
@@ -102,7 +103,7 @@ def _go(settings: Settings, journal: _Journal, sync: bool, as_of: datetime | Non
     at = as_of or journal.record.as_of or journal.record.started_at
     journal.note(as_of=at)
     with journal.step("freshness"):
-        ages = dbt.freshness(settings, at)
+        ages = dbt.freshness(settings)
         if late := [table for table, status in ages.items() if status == "error"]:
             raise Stop(f"RAW is too old to build on: {', '.join(late)}. See to the loader; the last reports stand.")
         if late := [table for table, status in ages.items() if status == "warn"]:
@@ -119,7 +120,7 @@ def _build(settings: Settings, journal: _Journal, at: datetime) -> None:
         if outcome.count("error"):
             # A lost connection or a full warehouse may be over by now; a failed test fails again.
             journal.say(f"{outcome.count('error')} nodes broke; dbt retry runs them and what hangs on them again")
-            outcome = _together(outcome, dbt.retry(settings, "cold", progress=update))
+            outcome = _together(outcome, dbt.retry(settings, "cold", as_of=at, progress=update))
     journal.note(
         relations_built=outcome.count("success", kinds=("model", "seed", "snapshot")),
         tests_passed=outcome.count("pass", kinds=TESTS),
@@ -160,13 +161,9 @@ def _compare(settings: Settings, journal: _Journal, at: datetime) -> None:
 
 def _checks(settings: Settings, journal: _Journal) -> None:
     """Also after a step that failed, for then somebody is to be told; that step stays the record's."""
-    record = journal.record
-    failed = record.status == "error"
+    failed = journal.record.status == "error"
     try:
         with journal.step("checks"):
-            if failed:
-                journal.note(step=record.step)
-            _write(settings, journal)  # the checks look at ops.runs
             report = check.check(settings)
             journal.note(alerts_open=report.open)
             for sentence in (*report.undelivered, *report.notes):
@@ -189,8 +186,9 @@ def _checks(settings: Settings, journal: _Journal) -> None:
 class _Journal:
     """The record as it grows, and a line for each step."""
 
-    def __init__(self, record: Record) -> None:
-        self.record = record
+    def __init__(self, settings: Settings, record: Record) -> None:
+        self.settings = settings
+        self.record = self.kept = record
         self.warnings: list[str] = []
 
     def note(self, **values: Any) -> None:
@@ -212,11 +210,14 @@ class _Journal:
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
         begun = monotonic()
-        self.note(step=name)
+        if self.record.status == "running":
+            self.note(step=name)
+        if self.record != self.kept:  # for the checks, and if this run is killed from here on
+            _write(self.settings, self)
         if sys.stderr.isatty():
             say(f"{STEPS.index(name) + 1}/{len(STEPS)}  {name}")
         else:
-            self.say("begins")
+            self.say(f"{name} begins")
         try:
             yield
         except BaseException as error:
@@ -233,11 +234,17 @@ def _close(settings: Settings, journal: _Journal) -> None:
     _write(settings, journal)
 
 
+def _ops(settings: Settings) -> AbstractContextManager[ops.Run]:
+    """OPS, when whoever has the DuckDB file is done with it: a dbt of a run that was killed is about to end."""
+    return patiently(lambda: ops.opened(settings), monotonic() + 2 * tethered.GRACE)
+
+
 def _write(settings: Settings, journal: _Journal) -> None:
     values = asdict(journal.record)
     del values["started_at"]
-    with ops.opened(settings) as execute:
+    with _ops(settings) as execute:
         execute("finish_run", **values)
+    journal.kept = journal.record
 
 
 @contextmanager

@@ -77,7 +77,7 @@ def _built(settings: Settings) -> list[str]:
     except (OSError, ValueError):
         return ["Cold       not built yet: vend build cold"]
     at = f"{results['metadata']['generated_at'][:19].replace('T', ' ')} UTC"
-    as_of = results["args"].get("vars", {}).get("as_of")
+    as_of = results["args"].get("vars", {}).get("as_of") or results["metadata"]["env"].get(dbt.AS_OF_NOTED)
     return [f"Cold       vend build cold ran {at}{f' as of {as_of} UTC' if as_of else ''}"]
 
 

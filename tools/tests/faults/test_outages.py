@@ -228,7 +228,7 @@ def test_runs_at_the_same_time(site: Site, round_: int) -> None:
     outcomes = [victim.outcome() for victim in victims]
     for outcome, errors in outcomes:
         assert outcome in ("done", "refused", *(["killed"] if round_ % 3 == 2 else []))
-        assert not errors or "Another sync of" in errors[0] or "is in use by process" in errors[0]
+        assert not errors or "Another sync or build of" in errors[0] or "is in use by process" in errors[0]
     assert [outcome for outcome, _ in outcomes if outcome in ("done", "killed")]
     site.sync_and_check(cases=1)
 

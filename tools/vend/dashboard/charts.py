@@ -105,7 +105,13 @@ def revenue_by_day(days: Sequence[Row], currency: str, says: str) -> Chart:
             "field": "day",
             "type": "temporal",
             "scale": {"type": "utc"},
-            "axis": {"format": "%-d %b", "tickCount": 3 if narrow else 6, "grid": False, "labelFlush": True},
+            "axis": {
+                "format": "%-d %b",
+                "tickCount": 3 if narrow else 6,
+                "grid": False,
+                "labelFlush": True,
+                "labelSeparation": 10,
+            },
         }
         top = {"scale": {"domain": [0, 1]}} if not any(row["revenue"] for row in values) else {}
         y = {"field": "revenue", "type": "quantitative", "axis": _amounts(currency)} | top

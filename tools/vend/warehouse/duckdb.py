@@ -40,7 +40,7 @@ _ENTRY = ", ".join(field.name for field in fields(Entry))
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the file's lock. Raises VendError where another sync holds it, naming its process."""
+    """Hold the file's lock. Raises VendError where another sync or build holds it, naming its process."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = path.with_name(path.name + ".lock").open("a+")
@@ -56,7 +56,7 @@ def locked(path: Path) -> Iterator[None]:
             lock.seek(0)
             holder = lock.read().strip() or "just started"
             raise VendError(
-                f"Another sync of {path} is running ({holder}). Wait for it to end, or stop it and rerun."
+                f"Another sync or build of {path} is running ({holder}). Wait for it to end, or stop it and rerun."
             ) from None
         try:
             lock.truncate(0)
@@ -120,7 +120,7 @@ def sentence(error: Exception, path: Path) -> str:
     if "Could not set lock" in text:
         pid = re.search(r"PID (\d+)", text)
         holder = f"process {pid[1]}" if pid else "another process"
-        return f"The DuckDB file {path} is in use by {holder}. Close it there and rerun."
+        return f"The DuckDB file {path} is in use by {holder}. Wait for that to end, or close it there, and rerun."
     if "different configuration" in text:
         return f"The DuckDB file {path} is open in this process already. Close it and rerun."
     if "not a valid DuckDB database" in text:

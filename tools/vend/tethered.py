@@ -1,0 +1,44 @@
+"""dbt as a process that does not outlive who started it, whatever ended that one, SIGKILL too.
+
+Its stdin is a pipe to which nobody writes, and the system closes a pipe whose other end has died. Then dbt is told to
+stop, upon which it cancels what it has running in the database; if that takes long it is killed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+
+GRACE = 5.0
+"""Seconds; `vend run` waits longer than that for what a killed run has left."""
+
+
+def main() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what cron or nohup starts may ignore it
+    threading.Thread(target=_watch, daemon=True).start()
+    try:
+        from dbt.cli.main import cli
+
+        sys.argv[0] = "dbt"
+        sys.exit(cli())
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+
+
+def _watch() -> None:
+    while os.read(0, 1):
+        pass
+    # nobody may be there to read on, and dbt tells of its end in a traceback; its log has that
+    silence = os.open(os.devnull, os.O_WRONLY)
+    for output in (1, 2):
+        os.dup2(silence, output)
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(GRACE)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()
