@@ -18,7 +18,7 @@ from conftest import settings_in
 from landing import NAMES, assert_equal, figures, fill, park
 from psycopg import conninfo
 
-from vend import extract, server
+from vend import dbt, extract, server
 from vend.settings import Settings
 from vend.source import init
 from vend.sync import sync
@@ -149,6 +149,40 @@ def test_a_crash_takes_back_what_was_not_on_disk(
         park(again)  # takes the lost transaction's id
         assert sync(settings, dsn).ok
         assert_equal(settings, again)
+
+
+def test_a_crash_takes_back_a_refresh_as_a_whole(settings: Settings, primary: str, folder: Path) -> None:
+    """A refresh does not wait for the disk. What it took of the notes comes back with what it made of them."""
+    assert dbt.build(settings, "hot", dsn=primary, arguments=("--resource-type", "model")).ok
+    state = """
+        select (select count(*) from hot.changed_key), (select count(*) from hot.refresh_log),
+            (select sum(payment_count) from hot.mv_daily_revenue)
+    """
+    pay = """
+        insert into payments (garage_id, amount, status, payment_date)
+        select id, 1, 'succeeded', now() at time zone 'UTC' from garages order by id limit 1
+    """
+    writer = psycopg.connect(primary, autocommit=True)
+    writer.execute("call hot.refresh()")
+    writer.execute(pay)
+    noted, logged, counted = writer.execute(state).fetchone() or ()
+    assert noted > 0
+    found = writer.execute("select pid from pg_stat_activity where backend_type = 'walwriter'").fetchone()
+    assert found is not None
+    os.kill(found[0], signal.SIGSTOP)
+    try:
+        writer.execute("call hot.refresh()")
+        assert writer.execute(state).fetchone() == (0, logged + 5, counted + 1)
+        os.kill(found[0], signal.SIGKILL)
+    except BaseException:
+        os.kill(found[0], signal.SIGCONT)
+        raise
+    with pytest.raises(psycopg.OperationalError):
+        writer.execute("select pg_sleep(60)")
+    with psycopg.connect(server.up(settings_in(folder / "primary")), autocommit=True) as again:
+        assert again.execute(state).fetchone() == (noted, logged, counted)
+        again.execute("call hot.refresh()")
+        assert again.execute(state).fetchone() == (0, logged + 5, counted + 1)
 
 
 def test_a_source_put_back_from_a_copy_of_its_disk(settings: Settings, primary: str, folder: Path) -> None:
