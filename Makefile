@@ -29,7 +29,7 @@ demo: setup ## the whole warehouse on this machine, with figures, in a few minut
 	@.venv/bin/vend demo
 
 test: setup ## every test: Python, dbt on both sides, on real servers
-	.venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	.venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 faults: setup ## the whole fault suite, on every Postgres found, with its counts
 	VEND_FAULTS=all .venv/bin/python -m pytest tools/tests/faults

@@ -22,9 +22,21 @@ from vend.settings import Settings
 
 PROJECT = Path(__file__).resolve().parents[2]
 
+# The files that take minutes, longest first: begun last they would leave the other workers idle at the end.
+LONG = (
+    *("test_builds", "test_refresh", "test_hot", "test_figures", "test_zones", "test_catalog", "test_demo", "test_run"),
+    *("test_snowflake", "test_tenants_roles", "test_kill", "test_tenants", "test_secrets", "test_fivetran"),
+    *("test_cdnow", "test_sync", "test_outages", "test_packages", "test_model", "test_interleavings"),
+)
+
 # A slow machine is not a failure.
 limits.register_profile("vend", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 limits.load_profile("vend")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    place = {name: number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(LONG)))
 
 
 def settings_in(home: Path, **changes: Any) -> Settings:
@@ -46,7 +58,8 @@ def _parsed_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "parsed"
     folder.mkdir(exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dbt, "_run", parsed.sharing(dbt._run, folder))
+        patch.setattr(dbt, "_run", parsed.running(dbt._run, folder))
+        patch.setattr(dbt, "operation", parsed.operating(dbt.operation, folder))
         yield
 
 

@@ -12,8 +12,10 @@ import hashlib
 import os
 import pprint
 import re
+import threading
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -21,33 +23,53 @@ from typing import Any
 
 import msgpack
 
+from vend import dbt
+from vend.settings import Settings
+
 PARSED = "partial_parse.msgpack"
 OWN_NAME = re.compile(rb"test_[0-9a-f]{12}")
 
 Run = Callable[..., int]
 
 
-def sharing(run: Run, folder: Path) -> Run:
+def running(run: Run, folder: Path) -> Run:
     """vend.dbt._run, but that the parse comes from the folder, or goes there."""
 
-    def shared(command: list[str], settings: Any, environ: dict[str, str], *rest: Any) -> int:
-        own = Path(_after(command, "--target-path")) / PARSED
-        target = _after(command, "--target")
-        named = environ.get("PGDATABASE", "") if target == "hot" else Path(environ["VEND_DUCKDB_PATH"]).stem
-        same = OWN_NAME.sub(b"test_", named.encode()).decode()
-        kept = folder / f"{target}-{hashlib.sha256(repr((same, _after(command, '--vars'))).encode()).hexdigest()[:16]}"
-        checksum = _checksum(str(settings.project), target, tuple(sorted(_connection(environ).items())))
-        if kept.exists() and not own.exists():
-            own.parent.mkdir(parents=True, exist_ok=True)
-            own.write_bytes(_moved(kept.read_bytes(), named.encode(), checksum.encode()))
-        exit_code = run(command, settings, environ, *rest)
-        if own.exists() and not kept.exists():
-            draft = kept.with_suffix(f".{os.getpid()}")
-            draft.write_bytes(own.read_bytes())
-            draft.rename(kept)
-        return exit_code
+    def shared(command: list[str], settings: Settings, environ: dict[str, str], *rest: Any) -> int:
+        with _shared(folder, command, settings, environ):
+            return run(command, settings, environ, *rest)
 
     return shared
+
+
+def operating(operation: Callable[..., str], folder: Path) -> Callable[..., str]:
+    """vend.dbt.operation in the same way."""
+
+    def shared(settings: Settings, name: str, dsn: str | None = None, *, side: str = "hot", **more: Any) -> str:
+        command = ["--target", side, "--target-path", str(dbt.target_path(settings, side))]
+        environ = {**os.environ, **dbt.environment(settings, dsn), **(more.get("environ") or {})}
+        with _shared(folder, command, settings, environ):
+            return operation(settings, name, dsn, side=side, **more)
+
+    return shared
+
+
+@contextmanager
+def _shared(folder: Path, command: list[str], settings: Settings, environ: dict[str, str]) -> Iterator[None]:
+    own = Path(_after(command, "--target-path")) / PARSED
+    target = _after(command, "--target")
+    named = environ.get("PGDATABASE", "") if target == "hot" else Path(environ["VEND_DUCKDB_PATH"]).stem
+    same = OWN_NAME.sub(b"test_", named.encode()).decode()
+    kept = folder / f"{target}-{hashlib.sha256(repr((same, _after(command, '--vars'))).encode()).hexdigest()[:16]}"
+    checksum = _checksum(str(settings.project), target, tuple(sorted(_connection(environ).items()))).encode()
+    if kept.exists() and not (own.exists() and checksum in own.read_bytes()):
+        own.parent.mkdir(parents=True, exist_ok=True)
+        own.write_bytes(_moved(kept.read_bytes(), named.encode(), checksum))
+    yield
+    if own.exists() and not kept.exists():
+        draft = kept.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
+        draft.write_bytes(own.read_bytes())
+        draft.rename(kept)
 
 
 def _after(command: Sequence[str], option: str) -> str:

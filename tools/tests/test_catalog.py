@@ -662,7 +662,7 @@ def test_nothing_of_the_machine_is_published(built: tuple[Settings, str], publis
         socket.gethostname(),
         "/tmp/",
         "/home/",
-        "env_var",
+        "env_vars",
     ]
     for place in (published, declared):
         assert [text for text in secret if text in place.data] == []
