@@ -165,6 +165,21 @@ def test_the_command_prints_what_it_did(place: Place, monkeypatch: pytest.Monkey
         assert one(reader, "select count(*) from reporting.mv_current_occupancy") == 0
         told = place.operation(place.dsn, "create_roles")
     assert f"{login}_new" not in told  # said once
+    with psycopg.connect(place.dsn, autocommit=True) as owner:  # two that swap their names keep their users
+        owner.execute(
+            "insert into authz.login_user select %s, id from users where role = 'super_admin' limit 1", [login]
+        )
+        bindings = "select role::oid, user_id from authz.login_user where login like %s order by 1"
+        before = owner.execute(bindings, [f"{login}%"]).fetchall()
+        for old, new in ((login, "swapped"), (f"{login}_new", login), ("swapped", f"{login}_new")):
+            owner.execute(f"alter role {old} rename to {new}".encode())
+        place.operation(place.dsn, "create_roles")
+        assert len(before) == 2
+        assert owner.execute(bindings, [f"{login}%"]).fetchall() == before
+        owner.execute("delete from authz.login_user where login = %s", [f"{login}_new"])
+        for old, new in ((login, "swapped"), (f"{login}_new", login), ("swapped", f"{login}_new")):
+            owner.execute(f"alter role {old} rename to {new}".encode())
+        place.operation(place.dsn, "create_roles")
     with psycopg.connect(place.dsn, autocommit=True) as owner:
         owner.execute(f"drop owned by {login}_new".encode())
         owner.execute(f"drop role {login}_new".encode())

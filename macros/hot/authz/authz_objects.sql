@@ -123,7 +123,11 @@
 {% macro renew_bindings() %}
     delete from authz.login_user
     where role is not null and not exists (select from pg_roles where oid = role);
-    update authz.login_user set login = rolname from pg_roles where oid = role and login <> rolname;
+    -- all taken away before any comes back, for two may have swapped their names; note_role finds the role by the new name
+    with renamed as (
+        delete from authz.login_user using pg_roles where oid = role and login <> rolname returning rolname, user_id
+    )
+    insert into authz.login_user (login, user_id) select rolname, user_id from renamed order by rolname;
     update authz.login_user set login = login where role is null and to_regrole(quote_ident(login)) is not null;
 {% endmacro %}
 
