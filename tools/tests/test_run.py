@@ -106,6 +106,8 @@ def again(business: Business, killed: str) -> run.Record:
         "insert into ops.dbt_nodes (invocation_id, unique_id, name, status, started_at)"
         f" values ('earlier', '{report}', 'rpt_garage_rankings', 'success', now()::timestamp)"
     )
+    assert check.check(business.settings, ("run-failed",), dry_run=True).exit_code == 2
+    business.cold(f"update ops.runs set status = 'running' where run_id = '{killed}'")  # and where nobody checked
     with webhook() as hook:
         record = business.run(alerting={"VEND_ALERT_WEBHOOK": hook.url})
     told = [(event["alert"], event["event"]) for body in hook.bodies for event in body["events"]]

@@ -113,20 +113,25 @@ def check(
 
 
 def _note_killed_runs(settings: Settings, end: float) -> None:
-    """A `vend run` that still says running while nobody holds its lock was killed; ops.runs is to say so."""
+    """A `vend run` of this state folder that says running but nobody holds its lock was killed; ops.runs is told.
+
+    Of another machine's runs nothing is known here.
+    """
     path, before = settings.home / RUN_LOCK, utc_now()
     if not path.exists():
         return
-    with path.open("a") as lock:
+    with path.open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             return
+        lock.seek(0)
+        own = lock.read().rpartition("run ")[2]
     with suppress(VendError), _read(settings, end) as ask:
-        if not ask("running_runs", before=before):
+        if own not in {run_id for (run_id,) in ask("running_runs", before=before)}:
             return
     with suppress(VendError), _ops(settings, end) as execute:
-        execute("abandoned_runs", before=before)
+        execute("killed_run", run_id=own)
 
 
 def _notes(trouble: str | None, results: Sequence[Result], reachable: bool) -> list[str]:

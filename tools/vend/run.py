@@ -67,7 +67,7 @@ def run(settings: Settings, *, sync: bool = True, as_of: datetime | None = None)
     """
     started = loader.utc_now()
     record = Record(f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}", started)
-    with _locked(settings):
+    with _locked(settings, record.run_id):
         try:
             with _ops(settings) as execute:
                 execute("create_runs")
@@ -258,7 +258,7 @@ def _write(settings: Settings, journal: _Journal) -> None:
 
 
 @contextmanager
-def _locked(settings: Settings) -> Iterator[None]:
+def _locked(settings: Settings, run_id: str) -> Iterator[None]:
     """One run at a time on this machine's state folder. Raises VendError, naming the other's process."""
     path = settings.make_home() / check.RUN_LOCK
     with path.open("a+") as lock:
@@ -274,7 +274,7 @@ def _locked(settings: Settings) -> Iterator[None]:
                     ) from None
                 sleep(patience)
         lock.truncate(0)
-        lock.write(f"pid {os.getpid()}, since {loader.utc_now():%Y-%m-%d %H:%M:%S} UTC")
+        lock.write(f"pid {os.getpid()}, since {loader.utc_now():%Y-%m-%d %H:%M:%S} UTC, run {run_id}")
         lock.flush()
         yield
 

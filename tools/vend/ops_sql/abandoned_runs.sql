@@ -1,4 +1,4 @@
--- Nobody held the lock at that instant, so whatever began before and still says running has died.
+-- The lock is ours, so whatever began before and still says running has died.
 update ops.runs
 set
     status = 'interrupted',
