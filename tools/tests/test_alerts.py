@@ -108,7 +108,8 @@ BUILTIN = {key: value for key, value in GOOD.items() if key != "query"} | {"buil
     [
         ({"alerts": [GOOD, GOOD]}, "two alerts named 'Too Many'"),
         ({"alerts": [GOOD], "extra": 1}, "'extra'"),
-        ({"alerts": [], "defaults": {"for": "1h"}}, "defaults"),
+        ({"alerts": [GOOD], "defaults": {"for": "1h"}}, "defaults"),
+        ({"alerts": []}, "of one or more"),
         ({"alerts": [BUILTIN | {"on": "warehouse"}]}, "goes with a query"),
         ({"alerts": [BUILTIN | {"builtin": "hot_rage"}]}, "hot_errors"),
         ({"alerts": ["Too Many"]}, "alert 1 is no mapping"),
@@ -277,7 +278,7 @@ def test_not_accepted_is_not_sent(warehouse: Settings) -> None:
     counting(warehouse, 5)
     report = checked(telling(warehouse, VEND_ALERT_WEBHOOK=f"http://127.0.0.1:{closed_port()}/secret"), THINGS)
     assert (report.sent, report.exit_code) == (0, 2)
-    assert report.undelivered == ("Webhook: 1 alerts untold: the connection was refused.",)
+    assert report.undelivered == ("Webhook: 1 alert untold: the connection was refused.",)
     warned = checked(
         telling(warehouse, VEND_ALERT_WEBHOOK=f"http://127.0.0.1:{closed_port()}/secret"), an_alert(name="Other")
     )

@@ -41,8 +41,8 @@ class Business:
     dsn: str
     connection: psycopg.Connection[Any]
 
-    def run(self, **options: Any) -> run.Record:
-        return run.run(self.settings, **options)
+    def run(self, alerting: dict[str, str] | None = None, **options: Any) -> run.Record:
+        return run.run(replace(self.settings, alerting=alerting or self.settings.alerting), **options)
 
     def cold(self, statement: str) -> list[tuple[Any, ...]]:
         with duckdb.connect(self.settings.duckdb_path) as warehouse:
@@ -106,7 +106,13 @@ def again(business: Business, killed: str) -> run.Record:
         "insert into ops.dbt_nodes (invocation_id, unique_id, name, status, started_at)"
         f" values ('earlier', '{report}', 'rpt_garage_rankings', 'success', now()::timestamp)"
     )
-    return business.run()
+    assert check.check(business.settings, ("run-failed",), dry_run=True).exit_code == 2
+    business.cold(f"update ops.runs set status = 'running' where run_id = '{killed}'")  # and where nobody checked
+    with webhook() as hook:
+        record = business.run(alerting={"VEND_ALERT_WEBHOOK": hook.url})
+    told = [(event["alert"], event["event"]) for body in hook.bodies for event in body["events"]]
+    assert [what for name, what in told if name == "Run Failed"] == ["opened", "closed"]
+    return record
 
 
 @contextmanager

@@ -443,7 +443,7 @@ def test_nothing_is_left_by_commands_that_work(
     }
     ran = {name.split(" --")[0] for name in done}
     assert {name for name in commands() if COMMANDS[name] is None} <= ran | ELSEWHERE.keys()
-    for process in ("dbt build", "run-operation create_roles", "vend sync"):
+    for process in ("vend.tethered build", "run-operation create_roles", "vend sync"):
         assert any(process in line for line in planted.found.processes), process
 
 

@@ -81,8 +81,8 @@ def slug(name: str) -> str:
 def load(path: Path) -> list[Alert]:
     """The alerts of the file, in its order. Raises UsageError, in a sentence, where something is wrong."""
     document = documents.read(path)
-    if not isinstance(document, dict) or not isinstance(document.get("alerts"), list):
-        raise UsageError(f"{path.name} must hold a list named alerts. docs/alerts.md shows one.")
+    if not isinstance(document, dict) or not isinstance(document.get("alerts"), list) or not document["alerts"]:
+        raise UsageError(f"{path.name} must hold a list named alerts, of one or more. docs/alerts.md shows one.")
     if unknown := sorted(map(str, document.keys() - {"alerts", "defaults"})):
         raise UsageError(f"{path.name} has an unknown key {unknown[0]!r}; it may have alerts and defaults.")
     defaults = document.get("defaults") or {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -19,6 +19,8 @@ from vend.sync import utc_now
 
 # How long a DuckDB file in use, or another check, is waited for, in seconds.
 PATIENCE = 30.0
+# Held by a `vend run` for as long as it goes on.
+RUN_LOCK = "run.lock"
 EXIT_CODES = {"ok": 0, "not here": 0, "warning": 1, "critical": 2, "unknown": 3}
 WORST = ("critical", "unknown", "warning", "ok")
 UNKNOWN = "The check could not run."
@@ -59,7 +61,7 @@ def check(
     listed: list[Alert] | None = None,
     now: datetime | None = None,
 ) -> Report:
-    """Evaluate the alerts named, or all, and tell whom they concern. dry_run: sends nothing and keeps nothing.
+    """Evaluate the alerts named, or all, and tell whom they concern. dry_run: sends nothing and keeps no alert.
     listed: instead of alerts.yml's. now: naive UTC.
 
     Raises UsageError for a wrong alerts.yml, name or setting, VendError where another check does not end.
@@ -72,6 +74,7 @@ def check(
     with ExitStack() as stack:
         if not dry_run:
             stack.enter_context(_alone(settings, end))
+        _note_killed_runs(settings, end)
         results = evaluated(settings, chosen, at, end)
         known = alert_state.load(settings, lambda: (_read if dry_run else _ops)(settings, end), at, create=not dry_run)
         states = alert_state.advance(known.states, _found(results), _settled(results, known_alerts, not names), at)
@@ -107,6 +110,28 @@ def check(
     undelivered = deliver.described(outcome, letters)
     sent = sum(refusal is None for refusal in outcome.values())
     return Report(at, tuple(results), tuple(states), sent, tuple(undelivered), tuple(dict.fromkeys(notes)))
+
+
+def _note_killed_runs(settings: Settings, end: float) -> None:
+    """A `vend run` of this state folder that says running but nobody holds its lock was killed; ops.runs is told.
+
+    Of another machine's runs nothing is known here.
+    """
+    path, before = settings.home / RUN_LOCK, utc_now()
+    if not path.exists():
+        return
+    with path.open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return
+        lock.seek(0)
+        own = lock.read().rpartition("run ")[2]
+    with suppress(VendError), _read(settings, end) as ask:
+        if own not in {run_id for (run_id,) in ask("running_runs", before=before)}:
+            return
+    with suppress(VendError), _ops(settings, end) as execute:
+        execute("killed_run", run_id=own)
 
 
 def _notes(trouble: str | None, results: Sequence[Result], reachable: bool) -> list[str]:

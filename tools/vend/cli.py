@@ -398,7 +398,7 @@ def run(as_of: datetime | None, sync: bool, form: str) -> None:
 
 @main.command(cls=Monitor)
 @click.argument("names", nargs=-1, metavar="[ALERT]...")
-@click.option("--dry-run", is_flag=True, help="Send nothing and keep nothing.")
+@click.option("--dry-run", is_flag=True, help="Send nothing and keep no alert.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def check(names: tuple[str, ...], dry_run: bool, form: str) -> None:
     """Evaluate the alerts of alerts.yml, or those named.

@@ -13,7 +13,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -62,7 +62,7 @@ class Event:
         if self.severity == "unknown":
             what = "could not be checked" if self.event != "closed" else "can be checked again"
             return f"{self.alert} {what}"
-        value = "∞" if self.value is None else f"{self.value:g} {self.unit}".rstrip()
+        value = "∞" if self.value is None else f"{_number(self.value)} {self.unit}".rstrip()
         text = f"{self.alert}: {self.subject}: {value}" + (f" ({self.detail})" if self.detail else "")
         return text if self.event != "closed" else f"{self.alert}: {self.subject} is as it should be"
 
@@ -293,7 +293,7 @@ def body(events: list[Event]) -> str:
             f"  since {event.since}" + (f", until {event.until}" if event.until else ""),
         ]
         if event.event != "closed":
-            limit = f"  It is told of when {event.comparison} {event.threshold:g} {event.unit}".rstrip() + "."
+            limit = f"  It is told of when {event.comparison} {_number(event.threshold)} {event.unit}".rstrip() + "."
             told = f"  `vend check {slug(event.alert)}` says why."
             lines += [
                 told if event.severity == "unknown" else limit,
@@ -306,10 +306,19 @@ def body(events: list[Event]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def described(results: Mapping[str, str | None], letters: Mapping[str, Iterable[object]]) -> list[str]:
+def _alerts(count: int) -> str:
+    return f"{count} alert" if count == 1 else f"{count} alerts"
+
+
+def _number(value: float) -> str:
+    """1,234,567 and 0.25, never 1.23457e+06."""
+    return f"{value:,.6f}".rstrip("0").rstrip(".")
+
+
+def described(results: Mapping[str, str | None], letters: Mapping[str, Sequence[object]]) -> list[str]:
     """A sentence for each target that did not accept its message."""
     return [
-        f"{target.capitalize() if target == WEBHOOK else target}: {len(list(letters[target]))} alerts untold: {reason}"
+        f"{target.capitalize() if target == WEBHOOK else target}: {_alerts(len(letters[target]))} untold: {reason}"
         for target, reason in results.items()
         if reason is not None
     ]

@@ -19,7 +19,7 @@ from vend.report import Answer
 
 NOTHING = "—"
 # What a spreadsheet would run as a formula.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 
 
 def listed(reports: Sequence[Report], form: str) -> str:
@@ -86,7 +86,7 @@ def _field(value: Any) -> str:
         return ""
     text = str(_exact(value)) if not isinstance(value, bool) else str(value).lower()
     if isinstance(value, str):
-        text = f"'{value}" if value.startswith(FORMULA) else value
+        text = f"'{value}" if value.lstrip(" \u3000").startswith(FORMULA) else value
         if not text or any(sign in text for sign in '",\r\n') or text != text.strip():
             return '"' + text.replace('"', '""') + '"'
     return text

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from vend import check, check_report, consistency, dbt, ops, tethered
@@ -67,12 +67,22 @@ def run(settings: Settings, *, sync: bool = True, as_of: datetime | None = None)
     """
     started = loader.utc_now()
     record = Record(f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}", started)
-    with _locked(settings):
-        with _ops(settings) as execute:
-            execute("create_runs")
-            execute("abandoned_runs")
-            execute("insert_run", run_id=record.run_id, step=record.step, started_at=record.started_at)
+    with _locked(settings, record.run_id):
+        try:
+            with _ops(settings) as execute:
+                execute("create_runs")
+                died = execute("running_runs", before=started)
+                execute("abandoned_runs", before=started)
+                execute("insert_run", run_id=record.run_id, step=record.step, started_at=record.started_at)
+        except VendError:
+            with suppress(VendError):  # it can tell of a warehouse that cannot be written
+                check.check(settings)
+            raise
         journal = _Journal(settings, record)
+        if died:  # or nobody would hear of it where each run dies and nothing else calls the checks
+            journal.say(f"Run {died[-1][0]} ended without a word: killed, or the machine went down", "error")
+            with suppress(VendError):
+                check.check(settings)
         try:
             try:
                 _go(settings, journal, sync, as_of)
@@ -248,19 +258,23 @@ def _write(settings: Settings, journal: _Journal) -> None:
 
 
 @contextmanager
-def _locked(settings: Settings) -> Iterator[None]:
+def _locked(settings: Settings, run_id: str) -> Iterator[None]:
     """One run at a time on this machine's state folder. Raises VendError, naming the other's process."""
-    path = settings.make_home() / "run.lock"
+    path = settings.make_home() / check.RUN_LOCK
     with path.open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.seek(0)
-            raise VendError(
-                f"Another `vend run` is going on ({lock.read().strip() or 'just started'}). Wait for it to end."
-            ) from None
+        for patience in (0.02, 0.02, 0.02, None):  # a check holds it for an instant, to see whether a run is going on
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                if patience is None:
+                    lock.seek(0)
+                    raise VendError(
+                        f"Another `vend run` is going on ({lock.read().strip() or 'just started'}). Wait for it to end."
+                    ) from None
+                sleep(patience)
         lock.truncate(0)
-        lock.write(f"pid {os.getpid()}, since {loader.utc_now():%Y-%m-%d %H:%M:%S} UTC")
+        lock.write(f"pid {os.getpid()}, since {loader.utc_now():%Y-%m-%d %H:%M:%S} UTC, run {run_id}")
         lock.flush()
         yield
 
