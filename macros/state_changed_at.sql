@@ -12,15 +12,12 @@
     end
 {%- endmacro %}
 
-{#- The key of each row the snapshot holds, since when its last version holds, `known_at`, the updated_at it was last seen with,
-    `seen_before`, and its columns as known_<column>; no row before the first run. -#}
-{% macro known_states(key, columns) -%}
+{#- The key of each row the snapshot holds, since when its last version holds, `known_at`, and the updated_at it was last seen
+    with, `seen_before`; no row before the first run. -#}
+{% macro known_states(key) -%}
     {%- if load_relation(this) is not none -%}
         select
             {{ key }},
-            {% for column in columns -%}
-                {{ column }} as known_{{ column }},
-            {% endfor -%}
             dbt_valid_from as known_at,
             seen_at as seen_before
         from {{ this }}
@@ -36,12 +33,12 @@
 
 {#- The condition for rows that the snapshot does not hold as they are: of a million, few change, and dbt need not look at the
     others. Every row before the first run. -#}
-{% macro is_no_known_state(columns) -%}
+{% macro is_no_known_state(key, columns) -%}
     {%- if load_relation(this) is not none -%}
-        known_at is null
-        {%- for column in columns %}
-            or {{ column }} is distinct from known_{{ column }}
-        {%- endfor -%}
+        hash({{ key }}, {{ columns | join(', ') }}) not in (
+            select hash({{ key }}, {{ columns | join(', ') }}) from {{ this }}
+            where dbt_valid_to is null
+        )
     {%- else -%}
         true
     {%- endif -%}
@@ -51,7 +48,13 @@
 {% macro remember_seen(relation, key) -%}
     update {{ this }}
     set seen_at = rows_now.updated_at
-    from {{ relation }} as rows_now
+    from (
+        select
+            {{ key }},
+            updated_at
+        from {{ relation }}
+        where hash({{ key }}, updated_at) not in (select hash({{ key }}, seen_at) from {{ this }} where dbt_valid_to is null)
+    ) as rows_now
     where {{ this.identifier }}.{{ key }} = rows_now.{{ key }}
         and {{ this.identifier }}.dbt_valid_to is null
         and {{ this.identifier }}.seen_at is distinct from rows_now.updated_at

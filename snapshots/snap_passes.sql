@@ -12,12 +12,13 @@
 with passes as (
 
     select * from {{ ref('stg_passes') }}
+    where {{ is_no_known_state('pass_id', ['current_price', 'stripe_price_id', 'is_active']) }}
 
 ),
 
 known as (
 
-    {{ known_states('pass_id', ['current_price', 'stripe_price_id', 'is_active']) }}
+    {{ known_states('pass_id') }}
 
 ),
 
@@ -29,7 +30,6 @@ states as (
         known.seen_before
     from passes
     left join known on passes.pass_id = known.pass_id
-    where {{ is_no_known_state(['current_price', 'stripe_price_id', 'is_active']) }}
 
 )
 

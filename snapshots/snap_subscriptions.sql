@@ -12,12 +12,13 @@
 with subscriptions as (
 
     select * from {{ ref('stg_subscriptions') }}
+    where {{ is_no_known_state('subscription_id', ['status', 'monthly_amount']) }}
 
 ),
 
 known as (
 
-    {{ known_states('subscription_id', ['status', 'monthly_amount']) }}
+    {{ known_states('subscription_id') }}
 
 ),
 
@@ -29,7 +30,6 @@ states as (
         known.seen_before
     from subscriptions
     left join known on subscriptions.subscription_id = known.subscription_id
-    where {{ is_no_known_state(['status', 'monthly_amount']) }}
 
 )
 

@@ -23,13 +23,17 @@
             where _fivetran_synced <= {{ seen_until() }}
         ) as due
     {%- endset -%}
+    {%- set forget_all -%}
+        update {{ this }} set _fivetran_synced = {{ before_everything() }};
+        delete from {{ this }} where {{ key }} not in (select {{ key }} from {{ staging }})
+    {%- endset -%}
     {%- if execute and flags.INTROSPECT -%}
+        {%- if '_fivetran_synced' not in adapter.get_columns_in_relation(this) | map(attribute='name') | map('lower') -%}
+            {{- return('alter table ' ~ this ~ ' add column _fivetran_synced ' ~ type_naive_timestamp() ~ '; ' ~ forget_all) -}}
+        {%- endif -%}
         {%- set found = run_query(proof).rows[0] -%}
         {%- if found[0] != found[1] or found[2] != 0 -%}
-            {{- return(
-                'update ' ~ this ~ ' set _fivetran_synced = ' ~ before_everything()
-                ~ '; delete from ' ~ this ~ ' where ' ~ key ~ ' not in (select ' ~ key ~ ' from ' ~ staging ~ ')'
-            ) -}}
+            {{- return(forget_all) -}}
         {%- endif -%}
     {%- endif -%}
     delete from {{ this }}

@@ -1,16 +1,13 @@
 -- Grain: garage and user who ever had a begun subscription there. Their cohort is the month of the first, and the only one.
-{{ config(materialized='table') }}
+with customer_changes as (
 
-with subscriptions as (
-
-    select * from {{ ref('fact_subscriptions') }}
-    where is_begun and created_at < {{ as_of() }}
+    select * from {{ ref('int_customer_changes') }}
 
 )
 
 select
     garage_id,
     user_id,
-    {{ month_start(to_reporting_time('min(created_at)')) }} as cohort_start
-from subscriptions
-group by garage_id, user_id
+    cohort_start
+from customer_changes
+where month = cohort_start

@@ -6,24 +6,16 @@
     incremental_strategy='delete+insert',
     on_schema_change='append_new_columns',
     pre_hook="{% if is_incremental() %}
-        delete from {{ this }} where user_id not in (select user_id from {{ ref('int_subscription_changes') }})
+        delete from {{ this }} where hash(user_id) not in (select hash(user_id) from {{ ref('int_subscription_changes') }})
     {% endif %}",
 ) }}
 
-with subscription_changes as (
-
-    select * from {{ ref('int_subscription_changes') }}
-
-),
-
-users as (
+with users as (
 
     select
         user_id,
-        {{ fingerprint([
-            'garage_id', 'month', 'currency', 'is_new', 'is_churned', 'is_ever_in_force', 'mrr_change', made_by()
-        ]) }} as made_from
-    from subscription_changes
+        {{ fingerprint(['subscription_id', 'month', 'made_from', made_by()]) }} as made_from
+    from {{ ref('int_subscription_changes') }}
     group by user_id
 
 ),
@@ -48,8 +40,9 @@ customer_months as (
         changed_users.made_from,
         sum(subscription_changes.is_new) - sum(subscription_changes.is_churned) as subscriptions_change,
         sum(subscription_changes.mrr_change) as mrr_change,
+        sum(case when subscription_changes.is_new = 1 then subscription_changes.monthly_amount else 0 end) as new_amount,
         max(case when subscription_changes.is_new = 1 then subscription_changes.is_ever_in_force else 0 end) as has_begun
-    from subscription_changes
+    from {{ ref('int_subscription_changes') }} as subscription_changes
     inner join changed_users on subscription_changes.user_id = changed_users.user_id
     group by
         subscription_changes.garage_id,
@@ -74,7 +67,8 @@ standing as (
             order by month
             rows between unbounded preceding and current row
         ) as closing_mrr,
-        min(case when has_begun = 1 then month end) over (partition by garage_id, user_id) as first_month
+        min(case when has_begun = 1 then month end) over (partition by garage_id, user_id) as first_month,
+        min(month) over (partition by garage_id, user_id) as cohort_start
     from customer_months
 
 ),
@@ -84,8 +78,29 @@ compared as (
     select
         *,
         closing_subscriptions - subscriptions_change as opening_subscriptions,
-        closing_mrr - mrr_change as opening_mrr
+        closing_mrr - mrr_change as opening_mrr,
+        case
+            when closing_subscriptions > 0 and closing_subscriptions = subscriptions_change then 1
+            when closing_subscriptions = 0 and subscriptions_change < 0 then -1
+            else 0
+        end as customers_change
     from standing
+
+),
+
+-- who is a customer of two garages is one all the same, as long as they have a subscription in any of them
+across_garages as (
+
+    select
+        *,
+        sum(customers_change) over (
+            partition by user_id, currency
+            order by month
+            range between unbounded preceding and current row
+        ) as closing_garages,
+        sum(customers_change) over (partition by user_id, currency, month) as garages_change,
+        row_number() over (partition by user_id, currency, month order by garage_id) as garage_number
+    from compared
 
 )
 
@@ -94,13 +109,20 @@ select
     user_id,
     month,
     currency,
+    cohort_start,
     cast(opening_subscriptions as bigint) as opening_subscriptions,
     cast(closing_subscriptions as bigint) as closing_subscriptions,
     cast(opening_mrr as decimal(38, 2)) as opening_mrr,
     cast(closing_mrr as decimal(38, 2)) as closing_mrr,
+    cast(new_amount as decimal(38, 2)) as new_amount,
     case when opening_subscriptions = 0 then has_begun else 0 end as has_come,
-    case when closing_subscriptions > 0 then 1 else 0 end - case when opening_subscriptions > 0 then 1 else 0 end
-        as customers_change,
+    customers_change,
+    case
+        when garage_number > 1 then 0
+        when closing_garages > 0 and closing_garages = garages_change then 1
+        when closing_garages = 0 and garages_change < 0 then -1
+        else 0
+    end as currency_customers_change,
     case
         when opening_subscriptions = 0 and closing_subscriptions = 0 then 'none'
         when opening_subscriptions = 0 and first_month < month then 'reactivation'
@@ -111,4 +133,4 @@ select
         else 'none'
     end as movement,
     made_from
-from compared
+from across_garages

@@ -8,43 +8,25 @@
     on_schema_change='append_new_columns',
     pre_hook="{% if is_incremental() %}
         delete from {{ this }}
-        where payer_id not in (
-            select coalesce(subscription_id, payment_id) from {{ ref('fact_payment_attempts') }}
+        where hash(payer_id) not in (
+            select hash(coalesce(subscription_id, payment_id)) from {{ ref('fact_payment_attempts') }}
             where status = 'failed' and payment_date < {{ as_of() }}
         )
     {% endif %}",
 ) }}
 
-with attempts as (
+with payers as (
 
+    -- most never fail, and only those who did need an order; what was refunded had gone through
     select
-        payment_id,
-        subscription_id,
-        garage_id,
-        status,
-        gross_amount,
-        currency,
-        payment_date,
-        payment_month,
         coalesce(subscription_id, payment_id) as payer_id,
-        -- what was refunded had gone through
-        case when status = 'failed' then 0 else 1 end as went_through
+        {{ fingerprint([
+            '_fivetran_synced', 'garage_id', 'status', 'gross_amount', 'currency', 'payment_date', 'payment_month', made_by()
+        ]) }} as made_from
     from {{ ref('fact_payment_attempts') }}
     where status in ('succeeded', 'refunded', 'failed') and payment_date < {{ as_of() }}
-
-),
-
--- most never fail, and only these need an order
-payers as (
-
-    select
-        payer_id,
-        {{ fingerprint([
-            'payment_id', 'garage_id', 'status', 'gross_amount', 'currency', 'payment_date', 'payment_month', made_by()
-        ]) }} as made_from
-    from attempts
-    group by payer_id
-    having min(went_through) = 0
+    group by coalesce(subscription_id, payment_id)
+    having max(case when status = 'failed' then 1 else 0 end) = 1
 
 ),
 
@@ -58,22 +40,33 @@ changed_payers as (
 
 ),
 
+attempts as (
+
+    select
+        *,
+        coalesce(subscription_id, payment_id) as payer_id,
+        case when status = 'failed' then 0 else 1 end as went_through
+    from {{ ref('fact_payment_attempts') }}
+    where status in ('succeeded', 'refunded', 'failed')
+        and payment_date < {{ as_of() }}
+        and coalesce(subscription_id, payment_id) in (select changed_payers.payer_id from changed_payers)
+
+),
+
 numbered as (
 
     select
-        attempts.*,
-        changed_payers.made_from,
-        coalesce(sum(attempts.went_through) over (
-            partition by attempts.payer_id
-            order by attempts.payment_date, attempts.payment_id
+        *,
+        coalesce(sum(went_through) over (
+            partition by payer_id
+            order by payment_date, payment_id
             rows between unbounded preceding and 1 preceding
         ), 0) as charge_number,
-        coalesce(lag(attempts.went_through) over (
-            partition by attempts.payer_id
-            order by attempts.payment_date, attempts.payment_id
+        coalesce(lag(went_through) over (
+            partition by payer_id
+            order by payment_date, payment_id
         ), 1) as is_first
     from attempts
-    inner join changed_payers on attempts.payer_id = changed_payers.payer_id
 
 )
 
@@ -95,7 +88,8 @@ select
     max(numbered.payment_date) as last_attempt_at,
     count(*) as attempts,
     max(numbered.went_through) as is_collected,
-    max(numbered.made_from) as made_from
+    max(changed_payers.made_from) as made_from
 from numbered
+inner join changed_payers on numbered.payer_id = changed_payers.payer_id
 where numbered.went_through = 0 or numbered.is_first = 0
 group by numbered.payer_id, numbered.charge_number

@@ -1,13 +1,14 @@
 -- Grain: garage with payments. The currency of what went through there, or, where nothing has yet, of what was attempted; a
 -- test fails where there are two.
-with payments as (
+with currencies as (
 
     select
         garage_id,
         currency,
-        case when status in ('succeeded', 'refunded') then 1 else 0 end as went_through
+        max(case when status in ('succeeded', 'refunded') then 1 else 0 end) as went_through
     from {{ ref('fact_payment_attempts') }}
     where currency is not null
+    group by garage_id, currency
 
 ),
 
@@ -16,10 +17,10 @@ counted as (
     select
         garage_id,
         min(currency) as attempted_currency,
-        count(distinct currency) as attempted_currencies,
+        count(*) as attempted_currencies,
         min(case when went_through = 1 then currency end) as paid_currency,
-        count(distinct case when went_through = 1 then currency end) as paid_currencies
-    from payments
+        sum(went_through) as paid_currencies
+    from currencies
     group by garage_id
 
 )

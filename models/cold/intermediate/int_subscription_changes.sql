@@ -8,8 +8,8 @@
     on_schema_change='append_new_columns',
     pre_hook="{% if is_incremental() %}
         delete from {{ this }}
-        where subscription_id not in (
-            select subscription_id from {{ ref('fact_subscriptions') }}
+        where hash(subscription_id) not in (
+            select hash(subscription_id) from {{ ref('fact_subscriptions') }}
             where is_begun and created_at < {{ as_of() }}
                 and garage_id in (select garage_id from {{ ref('dim_garages') }})
         )
@@ -44,6 +44,16 @@ amounts as (
 
 ),
 
+amounts_made_of as (
+
+    select
+        subscription_id,
+        {{ fingerprint(['version_number', 'monthly_amount', 'held_from', 'held_until']) }} as made_from
+    from {{ ref('int_subscription_amounts') }}
+    group by subscription_id
+
+),
+
 lives as (
 
     select
@@ -59,62 +69,33 @@ lives as (
         case when subscriptions.ended_local is not null then subscriptions.subscription_lifetime_days end
             as subscription_lifetime_days,
         {{ month_start('subscriptions.created_local') }} as first_month,
-        {{ month_start('subscriptions.ended_local') }} as last_month
+        {{ month_start('subscriptions.ended_local') }} as last_month,
+        amounts_made_of.made_from as amounts_made_from
     from subscriptions
     inner join garages on subscriptions.garage_id = garages.garage_id
+    left join amounts_made_of on subscriptions.subscription_id = amounts_made_of.subscription_id
 
 ),
 
 made_of as (
 
     select
-        subscription_id,
-        {{ fingerprint([
-            'garage_id', 'user_id', 'status', 'currency', 'amount_now', 'is_ever_in_force', 'subscription_start_date',
-            'subscription_lifetime_days', 'first_month', 'last_month', made_by()
-        ]) }} as made_from
+        *,
+        cast(hash(
+            garage_id, user_id, status, currency, amount_now, is_ever_in_force, subscription_start_date,
+            subscription_lifetime_days, first_month, last_month, amounts_made_from, {{ made_by() }}
+        ) as decimal(38, 0)) as made_from
     from lives
-    group by subscription_id
-
-),
-
-amounts_made_of as (
-
-    select
-        subscription_id,
-        {{ fingerprint(['version_number', 'monthly_amount', 'held_from', 'held_until']) }} as made_from
-    from amounts
-    group by subscription_id
-
-),
-
-fingerprints as (
-
-    select
-        made_of.subscription_id,
-        cast(made_of.made_from + coalesce(amounts_made_of.made_from, 0) as decimal(38, 0)) as made_from
-    from made_of
-    left join amounts_made_of on made_of.subscription_id = amounts_made_of.subscription_id
-
-),
-
-changed as (
-
-    select fingerprints.*
-    from fingerprints
-    {% if is_incremental() %}
-    {{ that_changed('fingerprints', 'subscription_id') }}
-    {% endif %}
 
 ),
 
 changed_lives as (
 
-    select
-        lives.*,
-        changed.made_from
-    from lives
-    inner join changed on lives.subscription_id = changed.subscription_id
+    select made_of.*
+    from made_of
+    {% if is_incremental() %}
+    {{ that_changed('made_of', 'subscription_id') }}
+    {% endif %}
 
 ),
 

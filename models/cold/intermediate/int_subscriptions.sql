@@ -6,22 +6,11 @@
     incremental_strategy='delete+insert',
     on_schema_change='append_new_columns',
     pre_hook="{% if is_incremental() %}
-        delete from {{ this }}
-        where subscription_id not in (select subscription_id from {{ ref('stg_subscriptions') }})
+        {{ forget_what_is_gone(source('raw', 'subscriptions'), ref('stg_subscriptions'), 'subscription_id') }}
     {% endif %}",
 ) }}
 
-with subscriptions as (
-
-    select
-        *,
-        cast({{ to_reporting_time('created_at') }} as date) as subscription_start_date,
-        cast({{ to_reporting_time('ended_at') }} as date) as subscription_end_date
-    from {{ ref('stg_subscriptions') }}
-
-),
-
-users as (
+with users as (
 
     select * from {{ ref('dim_users') }}
 
@@ -37,17 +26,58 @@ passes as (
 
     select * from {{ ref('stg_passes') }}
 
-)
+),
 
 {% if is_incremental() %}
-,
+-- by one number for all that comes from elsewhere
+named_users as (
 
-stored as (
+    select hash(user_id, first_name, last_name, email) as named_from
+    from {{ ref('dim_users') }}
 
-    select * from {{ this }}
+),
+
+named_garages as (
+
+    select hash(garage_id, garage_name) as named_from
+    from {{ ref('stg_garages') }}
+
+),
+
+named_passes as (
+
+    select hash(pass_id, pass_name) as named_from
+    from {{ ref('stg_passes') }}
+
+),
+
+outdated as (
+
+    select stored.subscription_id
+    from {{ this }} as stored
+    left join named_users
+        on hash(stored.user_id, stored.first_name, stored.last_name, stored.email) = named_users.named_from
+    left join named_garages on hash(stored.garage_id, stored.garage_name) = named_garages.named_from
+    left join named_passes on hash(stored.pass_id, stored.pass_name) = named_passes.named_from
+    where named_users.named_from is null
+        or named_garages.named_from is null
+        or named_passes.named_from is null
+        or stored.subscription_start_date is distinct from cast({{ to_reporting_time('stored.created_at') }} as date)
+        or stored.subscription_end_date is distinct from cast({{ to_reporting_time('stored.ended_at') }} as date)
+        or stored.canceled_date is distinct from cast({{ to_reporting_time('stored.canceled_at') }} as date)
+
+),
+{% endif %}
+
+subscriptions as (
+
+    {% if is_incremental() %}
+    {{ due(ref('stg_subscriptions'), 'subscription_id') }}
+    {% else %}
+    select * from {{ ref('stg_subscriptions') }}
+    {% endif %}
 
 )
-{% endif %}
 
 select
     subscriptions.subscription_id,
@@ -57,8 +87,8 @@ select
     subscriptions.pass_id,
     subscriptions.status,
     subscriptions.monthly_amount,
-    subscriptions.subscription_start_date,
-    subscriptions.subscription_end_date,
+    cast({{ to_reporting_time('subscriptions.created_at') }} as date) as subscription_start_date,
+    cast({{ to_reporting_time('subscriptions.ended_at') }} as date) as subscription_end_date,
     cast({{ to_reporting_time('subscriptions.canceled_at') }} as date) as canceled_date,
     subscriptions.cancel_at_period_end,
     subscriptions.subscription_month,
@@ -78,16 +108,3 @@ from subscriptions
 left join users on subscriptions.user_id = users.user_id
 left join garages on subscriptions.garage_id = garages.garage_id
 left join passes on subscriptions.pass_id = passes.pass_id
-{% if is_incremental() %}
-left join stored on subscriptions.subscription_id = stored.subscription_id
-where stored.subscription_id is null
-    or stored._fivetran_synced is distinct from subscriptions._fivetran_synced
-    or stored.first_name is distinct from users.first_name
-    or stored.last_name is distinct from users.last_name
-    or stored.email is distinct from users.email
-    or stored.garage_name is distinct from garages.garage_name
-    or stored.pass_name is distinct from passes.pass_name
-    or stored.subscription_start_date is distinct from subscriptions.subscription_start_date
-    or stored.subscription_end_date is distinct from subscriptions.subscription_end_date
-    or stored.canceled_date is distinct from cast({{ to_reporting_time('stored.canceled_at') }} as date)
-{% endif %}

@@ -1,4 +1,5 @@
--- Grain: user. Incremental: those who are new or not as they were, without those the source deleted.
+-- Grain: user. Incremental: those the loader brought, or whose month is another in another reporting zone; without those the
+-- source deleted.
 {{ config(
     materialized='incremental',
     unique_key='user_id',
@@ -6,44 +7,40 @@
     on_schema_change='append_new_columns',
     cluster_by=clustering_key(['user_id']),
     pre_hook="{% if is_incremental() %}
-        delete from {{ this }} where user_id not in (select user_id from {{ ref('stg_users') }})
+        {{ forget_what_is_gone(source('raw', 'users'), ref('stg_users'), 'user_id') }}
     {% endif %}",
 ) }}
 
-with users as (
-
-    select * from {{ ref('stg_users') }}
-
-)
+with
 
 {% if is_incremental() %}
-,
+outdated as (
 
-stored as (
+    select stored.user_id
+    from {{ this }} as stored
+    where stored.user_cohort_month is distinct from {{ month_key(to_reporting_time('stored.user_created_at')) }}
 
-    select * from {{ this }}
+),
+{% endif %}
+
+users as (
+
+    {% if is_incremental() %}
+    {{ due(ref('stg_users'), 'user_id') }}
+    {% else %}
+    select * from {{ ref('stg_users') }}
+    {% endif %}
 
 )
-{% endif %}
 
 select
-    users.user_id,
-    users.first_name,
-    users.last_name,
-    users.email,
-    users.phone,
-    users.stripe_customer_id,
-    users.created_at as user_created_at,
-    users.user_cohort_month
+    user_id,
+    first_name,
+    last_name,
+    email,
+    phone,
+    stripe_customer_id,
+    created_at as user_created_at,
+    user_cohort_month,
+    _fivetran_synced
 from users
-{% if is_incremental() %}
-left join stored on users.user_id = stored.user_id
-where stored.user_id is null
-    or stored.first_name is distinct from users.first_name
-    or stored.last_name is distinct from users.last_name
-    or stored.email is distinct from users.email
-    or stored.phone is distinct from users.phone
-    or stored.stripe_customer_id is distinct from users.stripe_customer_id
-    or stored.user_created_at is distinct from users.created_at
-    or stored.user_cohort_month is distinct from users.user_cohort_month
-{% endif %}

@@ -28,15 +28,29 @@ users as (
 ),
 
 {% if is_incremental() %}
+-- by one number for all that comes from elsewhere
+named_garages as (
+
+    select hash(garage_id, garage_name) as named_from
+    from {{ ref('stg_garages') }}
+
+),
+
+named_users as (
+
+    select hash(user_id, first_name, last_name) as named_from
+    from {{ ref('dim_users') }}
+
+),
+
 outdated as (
 
     select stored.parking_id
     from {{ this }} as stored
-    left join garages on stored.garage_id = garages.garage_id
-    left join users on stored.user_id = users.user_id
-    where stored.garage_name is distinct from garages.garage_name
-        or stored.first_name is distinct from users.first_name
-        or stored.last_name is distinct from users.last_name
+    left join named_garages on hash(stored.garage_id, stored.garage_name) = named_garages.named_from
+    left join named_users on hash(stored.user_id, stored.first_name, stored.last_name) = named_users.named_from
+    where named_garages.named_from is null
+        or (stored.user_id is not null and named_users.named_from is null)
         or stored.parking_date is distinct from cast({{ to_reporting_time('stored.entered_at') }} as date)
         or stored.hour_of_day is distinct from cast(extract(hour from {{ to_reporting_time('stored.entered_at') }}) as integer)
 
@@ -45,9 +59,10 @@ outdated as (
 
 parking_events as (
 
-    select * from {{ ref('stg_parking_events') }}
     {% if is_incremental() %}
-    where _fivetran_synced > {{ seen_until() }} or parking_id in (select outdated.parking_id from outdated)
+    {{ due(ref('stg_parking_events'), 'parking_id') }}
+    {% else %}
+    select * from {{ ref('stg_parking_events') }}
     {% endif %}
 
 )

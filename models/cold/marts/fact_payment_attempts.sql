@@ -37,21 +37,35 @@ prices as (
 ),
 
 {% if is_incremental() %}
+-- by one number for all that comes from elsewhere; a payment of a subscription that is not there is looked at again each time
+named_garages as (
+
+    select hash(garage_id, garage_name) as named_from
+    from {{ ref('stg_garages') }}
+
+),
+
+named_subscriptions as (
+
+    select hash(subscription_id, user_id, email, pass_id, pass_name) as named_from
+    from {{ ref('int_subscriptions') }}
+
+),
+
 outdated as (
 
     select stored.payment_id
     from {{ this }} as stored
-    left join garages on stored.garage_id = garages.garage_id
-    left join subscriptions on stored.subscription_id = subscriptions.subscription_id
+    left join named_garages on hash(stored.garage_id, stored.garage_name) = named_garages.named_from
+    left join named_subscriptions
+        on hash(stored.subscription_id, stored.user_id, stored.user_email, stored.pass_id, stored.pass_name)
+            = named_subscriptions.named_from
     left join prices
-        on subscriptions.pass_id = prices.pass_id
+        on stored.pass_id = prices.pass_id
             and (prices.held_from is null or stored.payment_date >= prices.held_from)
             and (prices.held_until is null or stored.payment_date < prices.held_until)
-    where stored.garage_name is distinct from garages.garage_name
-        or stored.user_id is distinct from subscriptions.user_id
-        or stored.user_email is distinct from subscriptions.email
-        or stored.pass_id is distinct from subscriptions.pass_id
-        or stored.pass_name is distinct from subscriptions.pass_name
+    where named_garages.named_from is null
+        or (stored.subscription_id is not null and named_subscriptions.named_from is null)
         or stored.list_price is distinct from prices.list_price
         or stored.platform_fee is distinct from {{ platform_fee('stored.gross_amount') }}
         or stored.payment_date_day is distinct from cast({{ to_reporting_time('stored.payment_date') }} as date)
@@ -61,9 +75,10 @@ outdated as (
 
 payments as (
 
-    select * from {{ ref('stg_payments') }}
     {% if is_incremental() %}
-    where _fivetran_synced > {{ seen_until() }} or payment_id in (select outdated.payment_id from outdated)
+    {{ due(ref('stg_payments'), 'payment_id') }}
+    {% else %}
+    select * from {{ ref('stg_payments') }}
     {% endif %}
 
 )

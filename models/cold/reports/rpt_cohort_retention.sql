@@ -6,56 +6,30 @@ with garage_months as (
 
 ),
 
-members as (
-
-    select * from {{ ref('int_cohort_members') }}
-
-),
-
--- a subscription counts in the month it was created, by the amount it had at that month's end
-first_subscriptions as (
-
-    select
-        garage_id,
-        user_id,
-        month,
-        monthly_amount
-    from {{ ref('int_subscription_changes') }}
-    where is_new = 1
-
-),
-
+-- a customer counts in the month in which they first had a subscription, by the amounts it had at that month's end
 cohorts as (
 
     select
-        members.garage_id,
-        members.cohort_start,
-        count(distinct members.user_id) as cohort_size,
-        sum(first_subscriptions.monthly_amount) as cohort_value
-    from members
-    inner join first_subscriptions
-        on
-            members.garage_id = first_subscriptions.garage_id
-            and members.user_id = first_subscriptions.user_id
-            and members.cohort_start = first_subscriptions.month
-    group by members.garage_id, members.cohort_start
+        garage_id,
+        cohort_start,
+        count(*) as cohort_size,
+        sum(new_amount) as cohort_value
+    from {{ ref('int_customer_changes') }}
+    where month = cohort_start
+    group by garage_id, cohort_start
 
 ),
 
 changes as (
 
     select
-        members.garage_id,
-        members.cohort_start,
-        customers.month,
-        sum(customers.has_come) as users_come,
-        sum(customers.customers_change) as users_change
-    from members
-    inner join {{ ref('int_customer_changes') }} as customers
-        on
-            members.garage_id = customers.garage_id
-            and members.user_id = customers.user_id
-    group by members.garage_id, members.cohort_start, customers.month
+        garage_id,
+        cohort_start,
+        month,
+        sum(has_come) as users_come,
+        sum(customers_change) as users_change
+    from {{ ref('int_customer_changes') }}
+    group by garage_id, cohort_start, month
 
 ),
 

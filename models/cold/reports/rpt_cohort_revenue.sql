@@ -1,16 +1,10 @@
 -- Grain: that of rpt_cohort_retention: garage, cohort and month since its start. What the cohort's users pay and are worth.
 with cohorts as (
 
-    select * from {{ ref('rpt_cohort_retention') }}
-
-),
-
-members as (
-
     select
         *,
-        {{ month_key('cohort_start') }} as cohort_month
-    from {{ ref('int_cohort_members') }}
+        cast({{ dbt.dateadd('month', '-months_since_start', 'month') }} as date) as cohort_start
+    from {{ ref('rpt_cohort_retention') }}
 
 ),
 
@@ -19,13 +13,13 @@ payments as (
 
     select
         payments.garage_id,
-        members.cohort_month,
+        members.cohort_start,
         case when payments.payment_month < members.cohort_start then members.cohort_start else payments.payment_month end
             as month,
         payments.gross_amount,
         payments.platform_fee
     from {{ ref('fact_payments') }} as payments
-    inner join members
+    inner join {{ ref('int_cohort_members') }} as members
         on payments.garage_id = members.garage_id
             and payments.user_id = members.user_id
     where payments.payment_date < {{ as_of() }}
@@ -36,27 +30,24 @@ revenue as (
 
     select
         garage_id,
-        cohort_month,
+        cohort_start,
         month,
         sum(gross_amount) as revenue,
         sum(platform_fee) as platform_fees
     from payments
-    group by garage_id, cohort_month, month
+    group by garage_id, cohort_start, month
 
 ),
 
 recurring as (
 
     select
-        changes.garage_id,
-        members.cohort_month,
-        changes.month,
-        sum(changes.closing_mrr - changes.opening_mrr) as mrr_change
-    from {{ ref('int_customer_changes') }} as changes
-    inner join members
-        on changes.garage_id = members.garage_id
-            and changes.user_id = members.user_id
-    group by changes.garage_id, members.cohort_month, changes.month
+        garage_id,
+        cohort_start,
+        month,
+        sum(closing_mrr - opening_mrr) as mrr_change
+    from {{ ref('int_customer_changes') }}
+    group by garage_id, cohort_start, month
 
 ),
 
@@ -74,11 +65,11 @@ monthly as (
     from cohorts
     left join revenue
         on cohorts.garage_id = revenue.garage_id
-            and cohorts.cohort_month = revenue.cohort_month
+            and cohorts.cohort_start = revenue.cohort_start
             and cohorts.month = revenue.month
     left join recurring
         on cohorts.garage_id = recurring.garage_id
-            and cohorts.cohort_month = recurring.cohort_month
+            and cohorts.cohort_start = recurring.cohort_start
             and cohorts.month = recurring.month
 
 ),

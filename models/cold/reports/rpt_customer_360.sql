@@ -44,44 +44,12 @@ seen as (
 
 ),
 
-currencies as (
+-- whoever has one of the three
+known as (
 
     select
-        user_id,
-        currency
-    from subscribed
-    union
-    select
-        user_id,
-        currency
-    from paid
-    union
-    select
-        user_id,
-        currency
-    from seen
-
-),
-
-customers as (
-
-    select
-        users.*,
-        coalesce(currencies.currency, '{{ reporting_currency() }}') as currency
-    from users
-    left join currencies on users.user_id = currencies.user_id
-
-),
-
-combined as (
-
-    select
-        customers.*,
-        case
-            when subscribed.active_subscriptions > 0 then 'active'
-            when subscribed.total_subscriptions > 0 then 'churned'
-            else 'never subscribed'
-        end as customer_status,
+        coalesce(subscribed.user_id, paid.user_id, seen.user_id) as user_id,
+        coalesce(subscribed.currency, paid.currency, seen.currency) as currency,
         subscribed.first_subscribed_at,
         subscribed.total_subscriptions,
         subscribed.active_subscriptions,
@@ -99,10 +67,49 @@ combined as (
         paid.last_paid_at,
         seen.stay_count,
         seen.last_seen_at
-    from customers
-    left join subscribed on customers.user_id = subscribed.user_id and customers.currency = subscribed.currency
-    left join paid on customers.user_id = paid.user_id and customers.currency = paid.currency
-    left join seen on customers.user_id = seen.user_id and customers.currency = seen.currency
+    from subscribed
+    full outer join paid on subscribed.user_id = paid.user_id and subscribed.currency = paid.currency
+    full outer join seen
+        on coalesce(subscribed.user_id, paid.user_id) = seen.user_id
+            and coalesce(subscribed.currency, paid.currency) = seen.currency
+
+),
+
+combined as (
+
+    select
+        users.user_id,
+        users.first_name,
+        users.last_name,
+        users.email,
+        users.phone,
+        users.user_created_at,
+        users.user_cohort_month,
+        coalesce(known.currency, '{{ reporting_currency() }}') as currency,
+        case
+            when known.active_subscriptions > 0 then 'active'
+            when known.total_subscriptions > 0 then 'churned'
+            else 'never subscribed'
+        end as customer_status,
+        known.first_subscribed_at,
+        known.total_subscriptions,
+        known.active_subscriptions,
+        known.total_garages,
+        known.active_garages,
+        known.past_due_subscriptions,
+        known.monthly_recurring_revenue,
+        known.stayed_until,
+        known.payment_count,
+        known.lifetime_value,
+        known.lifetime_platform_fees,
+        known.refunded_amount,
+        known.failed_attempts,
+        known.first_paid_at,
+        known.last_paid_at,
+        known.stay_count,
+        known.last_seen_at
+    from users
+    left join known on users.user_id = known.user_id
 
 )
 

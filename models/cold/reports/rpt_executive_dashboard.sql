@@ -7,43 +7,13 @@ with garage_months as (
 ),
 
 -- a customer of several garages is one, as long as they have a subscription in any of them
-customer_garages as (
-
-    select
-        user_id,
-        month,
-        sum(customers_change) as garages_change
-    from {{ ref('int_customer_changes') }}
-    where currency = '{{ reporting_currency() }}'
-    group by user_id, month
-
-),
-
-standing_garages as (
-
-    select
-        *,
-        sum(garages_change) over (
-            partition by user_id
-            order by month
-            rows between unbounded preceding and current row
-        ) as garages
-    from customer_garages
-
-),
-
 customers as (
 
     select
         month,
-        sum(
-            case
-                when garages > 0 and garages = garages_change then 1
-                when garages = 0 and garages_change < 0 then -1
-                else 0
-            end
-        ) as customers_change
-    from standing_garages
+        sum(currency_customers_change) as customers_change
+    from {{ ref('int_customer_changes') }}
+    where currency = '{{ reporting_currency() }}'
     group by month
 
 ),

@@ -1,12 +1,6 @@
 -- Grain: user and garage they may see: the garages they administer, all of them for a super admin. An address that two
 -- users have, however they write it, names neither.
-with users as (
-
-    select * from {{ ref('stg_users') }}
-
-),
-
-garage_admins as (
+with garage_admins as (
 
     select * from {{ ref('stg_garage_admins') }}
 
@@ -30,7 +24,7 @@ access as (
     select
         users.user_id,
         garages.garage_id
-    from users
+    from {{ ref('stg_users') }} as users
     cross join garages
     where users.role = 'super_admin'
 
@@ -42,7 +36,7 @@ readers as (
     select
         users.user_id,
         users.email
-    from users
+    from {{ ref('stg_users') }} as users
     where users.user_id in (select access.user_id from access)
 
 ),
@@ -50,7 +44,7 @@ readers as (
 shared_addresses as (
 
     select users.email
-    from users
+    from {{ ref('stg_users') }} as users
     where users.email in (select readers.email from readers)
     group by users.email
     having count(*) > 1
