@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -268,12 +268,18 @@ def test_old_rows_are_no_ground_to_build_on(
     business: Business, first: run.Record, hours: int, ends: tuple[str, str]
 ) -> None:
     age = f"update ops.sync_runs set started_at = started_at {{}} interval {hours} hour where table_name = 'payments'"
+    ahead = "update ops.runs set started_at = started_at {} interval 9 hour"  # as a clock would have it that was ahead
     business.cold(age.format("-"))
+    business.cold(ahead.format("+"))
     try:
         stopped = business.run(sync=False)
+        ((last,),) = business.cold("select max(started_at) from ops.runs")
     finally:
         business.cold(age.format("+"))
+        business.cold(ahead.format("-"))
     assert (stopped.status, stopped.step) == ends
+    assert stopped.started_at == last  # so it is the one that the checks look at
+    assert last > datetime.now(UTC).replace(tzinfo=None) > (stopped.as_of or last)
     assert "payments" in (stopped.error or "")
 
 
@@ -352,8 +358,8 @@ def test_a_run_that_is_told_to_end(business: Business, first: run.Record) -> Non
         told = until(process, step="freshness")
         process.terminate()
     assert process.returncode == 128 + signal.SIGTERM
-    assert business.cold(f"select status, step from ops.runs where run_id = '{told['run_id']}'") == [
-        ("interrupted", "freshness")
+    assert business.cold(f"select status, step, error from ops.runs where run_id = '{told['run_id']}'") == [
+        ("interrupted", "freshness", "Ended by SIGTERM.")
     ]
 
 

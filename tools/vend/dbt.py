@@ -149,7 +149,7 @@ def freshness(settings: Settings) -> dict[str, str]:
     log = settings.home / "logs" / "cold" / "dbt.log"
     if not found.exists():
         raise VendError(f"The freshness of RAW cannot be told: {_last_error(log)} The whole story is in {log}.")
-    results = json.loads(found.read_text())["results"]
+    results = _json(found, log)["results"]
     if failed := [node for node in results if node["status"] == "runtime error"]:
         raise VendError(f"The freshness of RAW cannot be told: {' '.join(str(failed[0].get('error')).split())[:300]}")
     return {node["unique_id"].rpartition(".")[2]: node["status"] for node in results}
@@ -343,7 +343,7 @@ def read_results(side: str, exit_code: int, results: Path, log: Path) -> Outcome
         raise VendError(
             f"dbt stopped before it built anything of the {side} side: {_last_error(log)} The whole story is in {log}."
         )
-    document = json.loads(results.read_text())
+    document = _json(results, log)
     nodes: Counter[tuple[str, str]] = Counter()
     failures = []
     for node in document["results"]:
@@ -352,6 +352,15 @@ def read_results(side: str, exit_code: int, results: Path, log: Path) -> Outcome
         if node["status"] in ("error", "fail"):
             failures.append(f"{kind} {name}: {_one_line(node)}")
     return Outcome(side, exit_code, float(document["elapsed_time"]), nodes, failures)
+
+
+def _json(artifact: Path, log: Path) -> Any:
+    try:
+        return json.loads(artifact.read_text())
+    except ValueError:
+        raise VendError(
+            f"dbt could not finish {artifact}: {_last_error(log)} Is the disk full? The whole story is in {log}."
+        ) from None
 
 
 def _one_line(node: dict[str, Any]) -> str:
