@@ -383,8 +383,9 @@ def test_a_full_disk(warehouse: Settings) -> None:
         assert len(hook.bodies) == 1
         kept.unlink()
         draft.symlink_to("/dev/full")
-        notes = checked(settings, THINGS).notes
-    assert any("cannot be kept anywhere" in note and "No space left" in note for note in notes)
+        report = checked(settings, THINGS)
+    assert report.exit_code == 3
+    assert any("cannot be kept anywhere" in each and "No space left" in each for each in report.undelivered)
 
 
 @pytest.mark.parametrize(

@@ -129,6 +129,17 @@ def test_password_that_is_not_encoded_is_not_shown(vend: Run, dsn: str, command:
     assert_sentence(vend(command, VEND_POSTGRES_DSN=dsn), 2, "percent-encoded")
 
 
+def test_dbt_finds_what_is_named_from_another_folder(
+    home: Callable[..., Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "key.p8").touch()
+    monkeypatch.setenv("SNOWFLAKE_PRIVATE_KEY_FILE", "key.p8")
+    values = dbt.environment(home(), "host=x sslrootcert=system sslcert=gone.crt sslkey=key.p8")
+    assert values["SNOWFLAKE_PRIVATE_KEY_FILE"] == values["PGSSLKEY"] == str(tmp_path / "key.p8")
+    assert (values["PGSSLROOTCERT"], values["PGSSLCERT"]) == ("system", "gone.crt")
+
+
 def test_vars_are_merged(home: Callable[..., Settings]) -> None:
     assert dbt._variables(["--vars", "{a: 1}", "-x"]) == (["-x"], {"a": 1})
     assert dbt._variables(["--vars={a: 1}", "--vars", "b: 2"]) == ([], {"a": 1, "b": 2})

@@ -185,6 +185,18 @@ def test_hot_and_cold_are_compared(business: Business, first: run.Record) -> Non
     assert first.figures_compared > garages * (days - 5) * 5
 
 
+def test_a_clock_that_stands_is_told_of_and_makes_no_difference(business: Business, first: run.Record) -> None:
+    assert refresh.clock(business.dsn) is None
+    business.connection.execute("insert into hot.setting select now() at time zone 'UTC' - interval '20 days'")
+    try:
+        result = business.compared()
+        assert "The clock of the hot views stands at 20" in (refresh.clock(business.dsn) or "")
+    finally:
+        business.connection.execute("delete from hot.setting")
+    assert (result.differences, result.skipped) == ((), None)
+    assert 0 < result.compared < (first.figures_compared or 0)
+
+
 def test_a_difference_is_named_and_what_moves_is_left_out(business: Business, first: run.Record) -> None:
     payment, garage, day, gross = business.cold(
         "select payment_id, garage_id, payment_date_day, gross_amount from marts.fact_payments"

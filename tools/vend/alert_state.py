@@ -207,7 +207,7 @@ def _from_file(settings: Settings) -> list[State]:
 
 def _to_file(settings: Settings, states: list[State]) -> str | None:
     """Why it could not be written, in a sentence."""
-    path = settings.make_home() / "alerts.json"
+    path = settings.home / "alerts.json"
     data = json.dumps([asdict(state) for state in states], default=lambda at: at.isoformat()).encode()
     draft = path.with_suffix(".new")
     try:

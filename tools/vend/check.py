@@ -103,12 +103,13 @@ def check(
         }
         outcome = deliver.deliver(settings, events) if events else {}
         states = _accepted(states, letters, outcome, at)
+        undelivered = []
         trouble, ops_trouble = alert_state.save(settings, lambda: _ops(settings, end), states, known, at)
     if trouble and ops_trouble:
-        notes.append(f"What was told cannot be kept anywhere, so it will be told again: {trouble}")
+        undelivered.append(f"What was told cannot be kept anywhere, so it will be told again: {trouble}")
     elif ops_trouble and not known.trouble:
         notes.append(f"What was told is kept in {settings.home} until ops.alerts can be written: {ops_trouble}")
-    undelivered = deliver.described(outcome, letters)
+    undelivered += deliver.described(outcome, letters)
     sent = sum(refusal is None for refusal in outcome.values())
     return Report(at, tuple(results), tuple(states), sent, tuple(undelivered), tuple(dict.fromkeys(notes)))
 
@@ -220,7 +221,14 @@ def _read(settings: Settings, end: float) -> Iterator[ops.Run]:
 @contextmanager
 def _alone(settings: Settings, end: float) -> Iterator[None]:
     """One check at a time, or the same message would go out twice."""
-    with (settings.make_home() / "check.lock").open("a+") as lock:
+    try:
+        file = (settings.make_home() / "check.lock").open("a+")
+    except (VendError, OSError):
+        if not settings.home.is_dir():
+            raise
+        yield  # that it cannot be written, or no more, is no reason to tell nobody of the rest
+        return
+    with file as lock:
         while True:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

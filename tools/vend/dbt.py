@@ -41,6 +41,9 @@ PG_VARIABLES = {
     "connect_timeout": "PGCONNECT_TIMEOUT",
 }
 
+# Files that may be named from the folder one is in, while dbt runs in the project's.
+FILES = ("SNOWFLAKE_PRIVATE_KEY_FILE", "PGPASSFILE", "PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY")
+
 # dbt notes a variable of the environment that begins like this in its artifacts.
 AS_OF_NOTED = "AS_OF"
 AS_OF = f"DBT_ENV_CUSTOM_ENV_{AS_OF_NOTED}"
@@ -93,6 +96,10 @@ def environment(settings: Settings, dsn: str | None) -> dict[str, str]:
         values["DBT_PROFILES_DIR"] = str(settings.project)
     if dsn:
         values |= pg_environment(dsn)
+    for name in FILES:
+        given = values.get(name) or os.environ.get(name, "")
+        if given and (file := Path(given).expanduser()).exists():
+            values[name] = str(file.absolute())
     return values
 
 

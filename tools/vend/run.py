@@ -7,7 +7,7 @@ import secrets
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from time import monotonic
@@ -66,8 +66,9 @@ def run(settings: Settings, *, sync: bool = True, as_of: datetime | None = None)
     """
     started = loader.utc_now()
     record = Record(f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}", started)
-    with run_lock.held(settings, record.run_id):
+    with ExitStack() as stack:
         try:
+            stack.enter_context(run_lock.held(settings, record.run_id))
             with _ops(settings) as execute:
                 execute("create_runs")
                 ((latest,),) = execute("latest_run")
@@ -75,8 +76,10 @@ def run(settings: Settings, *, sync: bool = True, as_of: datetime | None = None)
                 died = execute("running_runs")
                 execute("abandoned_runs")
                 execute("insert_run", run_id=record.run_id, step=record.step, started_at=record.started_at)
+        except run_lock.BusyError:
+            raise
         except VendError:
-            with suppress(VendError):  # it can tell of a warehouse that cannot be written
+            with suppress(VendError):  # it can tell of a disk that is full, or a warehouse that cannot be written
                 check.check(settings)
             raise
         journal = _Journal(settings, record)
@@ -199,7 +202,7 @@ def _checks(settings: Settings, journal: _Journal) -> None:
         journal.note(status="error", error=f"Critical: {', '.join(raised['critical'])}. `vend check` says more.")
     elif report.exit_code:
         told = [f"{status}: {', '.join(names)}" for status, names in raised.items() if names and status != "ok"]
-        journal.warn("; ".join([*told, *report.undelivered]) + ".")
+        journal.warn("; ".join([*told, *report.undelivered]).rstrip(".") + ".")
 
 
 class _Journal:

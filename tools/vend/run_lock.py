@@ -20,6 +20,10 @@ NAME = "run.lock"
 TEXT = re.compile(r"pid (\d+), since (\S+ \S+) UTC, run (\S+)")
 
 
+class BusyError(VendError):
+    """Another run is going on."""
+
+
 @dataclass(frozen=True)
 class Holder:
     """Who held the lock last. since: naive UTC. lives: whether it holds it still."""
@@ -32,7 +36,8 @@ class Holder:
 
 @contextmanager
 def held(settings: Settings, run_id: str) -> Iterator[None]:
-    """Hold it. Raises VendError, naming the other's process, where another run does, or where it cannot be written."""
+    """Hold it. Raises BusyError, naming the other's process, where another run does, VendError where it cannot be
+    written."""
     path = settings.make_home() / NAME
     try:
         lock = path.open("a+")
@@ -46,7 +51,7 @@ def held(settings: Settings, run_id: str) -> Iterator[None]:
             except OSError:
                 if patience is None:
                     lock.seek(0)
-                    raise VendError(
+                    raise BusyError(
                         f"Another `vend run` is going on ({lock.read().strip() or 'just started'}). Wait for it to end."
                     ) from None
                 time.sleep(patience)
