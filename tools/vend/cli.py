@@ -330,8 +330,7 @@ def reconcile(tables: tuple[str, ...], repair: bool, form: str) -> None:
     from vend import reconcile as comparison
 
     settings = load()
-    # the text of the result has the same lines
-    with _json_of_errors(form), progress.tables(logged=form == "json") as (_, state):
+    with _json_of_errors(form), progress.tables(kept=form == "json") as (_, state):
         result = comparison.reconcile(settings, source_dsn(settings), tables=tables, repair=repair, state=state)
     click.echo(comparison.as_json(result) if form == "json" else comparison.as_text(result))
     if not result.ok:

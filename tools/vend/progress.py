@@ -49,12 +49,13 @@ def progress(unit: str = "rows") -> Iterator[Progress]:
 
 
 @contextmanager
-def tables(logged: bool = True) -> Iterator[tuple[Progress, State]]:
-    """A line per table: on a terminal a live one with rows, rate and state, else, if logged, one at its end."""
+def tables(kept: bool = True) -> Iterator[tuple[Progress, State]]:
+    """A line per table: on a terminal a live one with rows, rate and state, else one for the log at its end. Not kept:
+    where the result has the same lines; then they have no rows, go from the terminal, and are not logged."""
     if not sys.stderr.isatty():
         yield (
             lambda task, done, total=None: None,
-            lambda task, text, final=False: say(f"{task}: {text}") if final and logged else None,
+            lambda task, text, final=False: say(f"{task}: {text}") if final and kept else None,
         )
         return
     from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -62,10 +63,10 @@ def tables(logged: bool = True) -> Iterator[tuple[Progress, State]]:
     bars = _bars(
         SpinnerColumn(finished_text="[green]✓"),
         TextColumn("{task.description:<24}"),
-        TextColumn("{task.completed:>12,} rows"),
-        TextColumn("{task.fields[rate]:>12}"),
+        *((TextColumn("{task.completed:>12,} rows"), TextColumn("{task.fields[rate]:>12}")) if kept else ()),
         TimeElapsedColumn(),
         TextColumn("{task.fields[state]}"),
+        transient=not kept,
     )
     tasks: dict[str, Any] = {}
 
@@ -91,11 +92,11 @@ def tables(logged: bool = True) -> Iterator[tuple[Progress, State]]:
         yield rows, state
 
 
-def _bars(*columns: Any) -> Any:
+def _bars(*columns: Any, transient: bool = False) -> Any:
     from rich.console import Console
     from rich.progress import Progress as Bars
 
-    return Bars(*columns, console=Console(stderr=True))
+    return Bars(*columns, console=Console(stderr=True), transient=transient)
 
 
 # What each line of the log at hand begins with; None where what is said is for a person.
