@@ -634,11 +634,11 @@ def test_monitoring_reads_freshness_and_no_figure(hot: Hot) -> None:
 
 def test_status_tells_views_and_the_last_reconcile(hot: Hot) -> None:
     told = status.as_text(hot.settings)
-    assert "reconciled                  never" in told
+    assert "summaries reconciled        never" in told
     hot.run("delete from hot.sum_stays")
     hot.refresh(reconcile=True)
     lines = [line for line in status.as_text(hot.settings).splitlines() if line.startswith("Hot ")]
-    assert [line.split()[1] for line in lines if " at " not in line] == [*sorted(HOT), "reconciled"]
+    assert [line.split()[1] for line in lines if " at " not in line] == [*sorted(HOT), "summaries"]
     assert lines[-1].endswith("UTC  see hot.refresh_log")
     hot.refresh(reconcile=True)
     assert status.as_text(hot.settings).count("see hot.refresh_log") == 0
