@@ -1170,15 +1170,26 @@ def first(pipeline: tuple[Settings, str]) -> Stage:
 
 @pytest.fixture(scope="module")
 def chicago(pipeline: tuple[Settings, str], first: Stage) -> Stage:
-    """The same rows in a zone that changes its clocks in that time, as of exactly the start of a month there."""
+    """The same rows in a zone that changes its clocks in that time, as of exactly the start of a month there.
+
+    Built upon the first build, so the other zone and instant have to be noticed; and so have a payment that came late,
+    with a time before that of what was seen, and a stay that RAW has lost without a trace.
+    """
     settings, dsn = pipeline
     frame = Frame(APRIL_IN_CHICAGO, CHICAGO)
     copy: Path = settings.home / "chicago.duckdb"
     copy.write_bytes(settings.duckdb_path.read_bytes())
+    with duckdb.connect(str(copy)) as warehouse:
+        warehouse.execute("delete from marts.fact_payment_attempts where payment_id = ?", [key(5, 14)])
+        warehouse.execute(
+            "insert into marts.fact_parking_events by name"
+            " select * replace ('lost' as parking_id) from marts.fact_parking_events where parking_id = ?",
+            [key(6, 31)],
+        )
     there = replace(settings, home=settings.home / "chicago", duckdb_path=copy)
     there.make_home()
     wanted = [f"+{relation.split('.')[1]}" for relation in IN_CHICAGO]
-    build(there, "cold", None, frame, *UNTESTED, "--full-refresh", "--select", *wanted)
+    build(there, "cold", None, frame, *UNTESTED, "--select", *wanted)
     build(there, "hot", dsn, frame, *UNTESTED)
     return Stage(first.source, frame, read_cold(there, *IN_CHICAGO), read_hot(dsn))
 
