@@ -12,12 +12,15 @@
     end
 {%- endmacro %}
 
-{#- The key of each row the snapshot holds, since when its last version holds, `known_at`, and the updated_at it was last seen
-    with, `seen_before`; no row before the first run. -#}
-{% macro known_states(key) -%}
+{#- The key of each row the snapshot holds, since when its last version holds, `known_at`, the updated_at it was last seen with,
+    `seen_before`, and its columns as known_<column>; no row before the first run. -#}
+{% macro known_states(key, columns) -%}
     {%- if load_relation(this) is not none -%}
         select
             {{ key }},
+            {% for column in columns -%}
+                {{ column }} as known_{{ column }},
+            {% endfor -%}
             dbt_valid_from as known_at,
             seen_at as seen_before
         from {{ this }}
@@ -28,6 +31,19 @@
             cast(null as {{ type_naive_timestamp() }}) as known_at,
             cast(null as {{ type_naive_timestamp() }}) as seen_before
         where false
+    {%- endif -%}
+{%- endmacro %}
+
+{#- The condition for rows that the snapshot does not hold as they are: of a million, few change, and dbt need not look at the
+    others. Every row before the first run. -#}
+{% macro is_no_known_state(columns) -%}
+    {%- if load_relation(this) is not none -%}
+        known_at is null
+        {%- for column in columns %}
+            or {{ column }} is distinct from known_{{ column }}
+        {%- endfor -%}
+    {%- else -%}
+        true
     {%- endif -%}
 {%- endmacro %}
 

@@ -17,7 +17,7 @@ with passes as (
 
 known as (
 
-    {{ known_states('pass_id') }}
+    {{ known_states('pass_id', ['current_price', 'stripe_price_id', 'is_active']) }}
 
 ),
 
@@ -29,6 +29,7 @@ states as (
         known.seen_before
     from passes
     left join known on passes.pass_id = known.pass_id
+    where {{ is_no_known_state(['current_price', 'stripe_price_id', 'is_active']) }}
 
 )
 

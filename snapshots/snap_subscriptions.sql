@@ -17,7 +17,7 @@ with subscriptions as (
 
 known as (
 
-    {{ known_states('subscription_id') }}
+    {{ known_states('subscription_id', ['status', 'monthly_amount']) }}
 
 ),
 
@@ -29,6 +29,7 @@ states as (
         known.seen_before
     from subscriptions
     left join known on subscriptions.subscription_id = known.subscription_id
+    where {{ is_no_known_state(['status', 'monthly_amount']) }}
 
 )
 

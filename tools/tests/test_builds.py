@@ -152,7 +152,8 @@ def test_an_empty_source_twice_is_the_same(empty: list[tuple[sync.Run, Content]]
 
 
 def test_an_empty_warehouse_can_be_filled(empty: list[tuple[sync.Run, Content]], filled: Content) -> None:
-    assert [relation for relation, rows in filled.items() if len(rows) == 1] == []
+    # no amount has changed yet
+    assert [relation for relation, rows in filled.items() if len(rows) == 1] == ["staging.int_subscription_amounts"]
     _, nothing = empty[1]
     columns = [{relation: rows[0] for relation, rows in content.items()} for content in (nothing, filled)]
     assert columns[0] == columns[1]

@@ -71,8 +71,8 @@ def business(make_database: Callable[[], str], tmp_path_factory: pytest.TempPath
         yield Business(settings, dsn, connection)
 
 
-def _part(whole: Callable[..., dbt.Outcome], settings: Settings, side: str, at: datetime, **more: Any) -> dbt.Outcome:
-    return whole(settings, side, at, PART, **more)
+def _part(whole: Callable[..., dbt.Outcome], *given: Any, dbt_args: tuple[str, ...], **more: Any) -> dbt.Outcome:
+    return whole(*given, dbt_args=(*PART, *dbt_args), **more)
 
 
 @pytest.fixture(scope="module")

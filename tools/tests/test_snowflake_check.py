@@ -75,7 +75,7 @@ WRONG = [
     ("numbers_of_flatten", "select seq as hour from db.raw.one, lateral flatten(input => parse_json(code))"),
     # functions and operators
     ("unlisted_functions", "select strftime(day, '%Y') as y from db.raw.one"),
-    ("unlisted_functions", "select hash(id) as h from db.raw.one"),
+    ("unlisted_functions", "select sha256(id) as h from db.raw.one"),
     ("unlisted_functions", "select list(id) as l from db.raw.one"),
     ("unlisted_functions", "select unnest(array_agg(id)) as x from db.raw.one"),
     ("comments_by_slashes", "select count // 2 as half\n from db.raw.one"),

@@ -24,6 +24,8 @@ from vend.settings import Settings
 
 STEPS = ("sync", "freshness", "build", "consistency", "checks")
 TESTS = ("test", "unit_test")
+# unit tests bring rows of their own: they ask the code, not the day's data, and CI has run them
+NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
 SHOWN = 5
 
 
@@ -126,7 +128,7 @@ def _go(settings: Settings, journal: _Journal, sync: bool, as_of: datetime | Non
 
 def _build(settings: Settings, journal: _Journal, at: datetime) -> None:
     with progress("steps") as update:
-        outcome = build_side(settings, "cold", at, progress=update)
+        outcome = build_side(settings, "cold", at, dbt_args=NO_UNIT_TESTS, progress=update)
         if outcome.count("error"):
             # A lost connection or a full warehouse may be over by now; a failed test fails again.
             journal.say(f"{outcome.count('error')} nodes broke; dbt retry runs them and what hangs on them again")

@@ -1,18 +1,62 @@
 -- Grain: garage, customer (user) and month in which a subscription of theirs there began, ended or had another amount.
-{{ config(materialized='table') }}
+-- Incremental: all rows of a user of whom a subscription changed.
+{{ config(
+    materialized='incremental',
+    unique_key='user_id',
+    incremental_strategy='delete+insert',
+    on_schema_change='append_new_columns',
+    pre_hook="{% if is_incremental() %}
+        delete from {{ this }} where user_id not in (select user_id from {{ ref('int_subscription_changes') }})
+    {% endif %}",
+) }}
 
-with customer_months as (
+with subscription_changes as (
+
+    select * from {{ ref('int_subscription_changes') }}
+
+),
+
+users as (
 
     select
-        garage_id,
         user_id,
-        month,
-        currency,
-        sum(is_new) - sum(is_churned) as subscriptions_change,
-        sum(mrr_change) as mrr_change,
-        max(case when is_new = 1 then is_ever_in_force else 0 end) as has_begun
-    from {{ ref('int_subscription_changes') }}
-    group by garage_id, user_id, month, currency
+        {{ fingerprint([
+            'garage_id', 'month', 'currency', 'is_new', 'is_churned', 'is_ever_in_force', 'mrr_change', made_by()
+        ]) }} as made_from
+    from subscription_changes
+    group by user_id
+
+),
+
+changed_users as (
+
+    select users.*
+    from users
+    {% if is_incremental() %}
+    {{ that_changed('users', 'user_id') }}
+    {% endif %}
+
+),
+
+customer_months as (
+
+    select
+        subscription_changes.garage_id,
+        subscription_changes.user_id,
+        subscription_changes.month,
+        subscription_changes.currency,
+        changed_users.made_from,
+        sum(subscription_changes.is_new) - sum(subscription_changes.is_churned) as subscriptions_change,
+        sum(subscription_changes.mrr_change) as mrr_change,
+        max(case when subscription_changes.is_new = 1 then subscription_changes.is_ever_in_force else 0 end) as has_begun
+    from subscription_changes
+    inner join changed_users on subscription_changes.user_id = changed_users.user_id
+    group by
+        subscription_changes.garage_id,
+        subscription_changes.user_id,
+        subscription_changes.month,
+        subscription_changes.currency,
+        changed_users.made_from
 
 ),
 
@@ -65,5 +109,6 @@ select
         when closing_mrr > opening_mrr then 'expansion'
         when closing_mrr < opening_mrr then 'contraction'
         else 'none'
-    end as movement
+    end as movement,
+    made_from
 from compared

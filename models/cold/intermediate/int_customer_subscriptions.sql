@@ -24,21 +24,39 @@ subscriptions as (
     left join amounts on subscriptions.subscription_id = amounts.subscription_id
     where subscriptions.created_at < {{ as_of() }}
 
+),
+
+-- by garage first, so that a garage counts once
+by_garage as (
+
+    select
+        user_id,
+        currency,
+        garage_id,
+        sum(case when is_begun then 1 else 0 end) as total_subscriptions,
+        sum(is_active) as active_subscriptions,
+        sum(case when status in ('past_due', 'unpaid') then 1 else 0 end) as past_due_subscriptions,
+        sum(case when is_active = 1 then amount_per_month else 0 end) as monthly_recurring_revenue,
+        min(case when is_begun then created_at end) as first_subscribed_at,
+        max(case when is_churned then ended_at end) as last_ended_at
+    from subscriptions
+    group by user_id, currency, garage_id
+
 )
 
 select
-    user_id,
-    currency,
-    sum(case when is_begun then 1 else 0 end) as total_subscriptions,
-    sum(is_active) as active_subscriptions,
-    sum(case when status in ('past_due', 'unpaid') then 1 else 0 end) as past_due_subscriptions,
-    count(distinct case when is_begun then garage_id end) as total_garages,
-    count(distinct case when is_active = 1 then garage_id end) as active_garages,
-    sum(case when is_active = 1 then amount_per_month else 0 end) as monthly_recurring_revenue,
-    min(case when is_begun then created_at end) as first_subscribed_at,
+    by_garage.user_id,
+    by_garage.currency,
+    sum(by_garage.total_subscriptions) as total_subscriptions,
+    sum(by_garage.active_subscriptions) as active_subscriptions,
+    sum(by_garage.past_due_subscriptions) as past_due_subscriptions,
+    sum(case when by_garage.total_subscriptions > 0 then 1 else 0 end) as total_garages,
+    sum(case when by_garage.active_subscriptions > 0 then 1 else 0 end) as active_garages,
+    sum(by_garage.monthly_recurring_revenue) as monthly_recurring_revenue,
+    min(by_garage.first_subscribed_at) as first_subscribed_at,
     case
-        when sum(is_active) > 0 then {{ as_of() }}
-        else max(case when is_churned then ended_at end)
+        when sum(by_garage.active_subscriptions) > 0 then {{ as_of() }}
+        else max(by_garage.last_ended_at)
     end as stayed_until
-from subscriptions
-group by user_id, currency
+from by_garage
+group by by_garage.user_id, by_garage.currency

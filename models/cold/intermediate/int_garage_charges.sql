@@ -18,19 +18,27 @@ garages as (
 
 ),
 
--- what goes through and ends no failed charge went through at the first attempt
 answers as (
 
     select
-        attempts.garage_id,
-        attempts.payment_month as month,
+        garage_id,
+        payment_month as month,
         count(*) as payment_attempts,
-        sum(case when attempts.status = 'failed' then 1 else 0 end) as failed_attempts,
-        sum(case when attempts.status <> 'failed' and failed_charges.charge_id is null then 1 else 0 end)
-            as first_attempt_charges
+        sum(case when status = 'failed' then 1 else 0 end) as failed_attempts
     from attempts
-    left join failed_charges on attempts.payment_id = failed_charges.collected_payment_id
-    group by attempts.garage_id, attempts.payment_month
+    group by garage_id, payment_month
+
+),
+
+collections as (
+
+    select
+        collected_garage_id as garage_id,
+        collected_month as month,
+        count(*) as collections
+    from failed_charges
+    where is_collected = 1
+    group by collected_garage_id, collected_month
 
 ),
 
@@ -51,25 +59,38 @@ failures as (
     from failed_charges
     group by garage_id, charge_month
 
+),
+
+-- what goes through and ends no failed charge went through at the first attempt
+firsts as (
+
+    select
+        answers.*,
+        answers.payment_attempts - answers.failed_attempts - coalesce(collections.collections, 0) as first_attempt_charges
+    from answers
+    left join collections
+        on answers.garage_id = collections.garage_id
+            and answers.month = collections.month
+
 )
 
 select
-    answers.garage_id,
-    answers.month,
+    firsts.garage_id,
+    firsts.month,
     garages.currency,
-    answers.payment_attempts,
-    answers.failed_attempts,
-    answers.first_attempt_charges + coalesce(failures.charges, 0) as charges,
-    answers.first_attempt_charges,
-    answers.first_attempt_charges + coalesce(failures.collected_charges, 0) as collected_charges,
+    firsts.payment_attempts,
+    firsts.failed_attempts,
+    firsts.first_attempt_charges + coalesce(failures.charges, 0) as charges,
+    firsts.first_attempt_charges,
+    firsts.first_attempt_charges + coalesce(failures.collected_charges, 0) as collected_charges,
     coalesce(failures.dunned_charges, 0) as dunned_charges,
     coalesce(failures.recovered_charges, 0) as recovered_charges,
     coalesce(failures.in_dunning_charges, 0) as in_dunning_charges,
     coalesce(failures.dunned_amount, 0) as dunned_amount,
     coalesce(failures.recovered_amount, 0) as recovered_amount,
     coalesce(failures.days_to_recovery, 0) as days_to_recovery
-from answers
-inner join garages on answers.garage_id = garages.garage_id
+from firsts
+inner join garages on firsts.garage_id = garages.garage_id
 left join failures
-    on answers.garage_id = failures.garage_id
-        and answers.month = failures.month
+    on firsts.garage_id = failures.garage_id
+        and firsts.month = failures.month

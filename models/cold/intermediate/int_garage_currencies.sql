@@ -6,7 +6,7 @@ with payments as (
         garage_id,
         currency,
         case when status in ('succeeded', 'refunded') then 1 else 0 end as went_through
-    from {{ ref('stg_payments') }}
+    from {{ ref('fact_payment_attempts') }}
     where currency is not null
 
 ),

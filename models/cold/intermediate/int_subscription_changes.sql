@@ -1,6 +1,20 @@
 -- Grain: begun subscription and month in which it began, ended or had another amount. In between it is as the last of these
 -- left it, so what stands at a month's end is the sum of the changes up to it: a row for each change instead of each month.
-{{ config(materialized='table') }}
+-- Incremental: the rows of a subscription that is not what it was, or that began, ended or changed its amount since, by as_of.
+{{ config(
+    materialized='incremental',
+    unique_key='subscription_id',
+    incremental_strategy='delete+insert',
+    on_schema_change='append_new_columns',
+    pre_hook="{% if is_incremental() %}
+        delete from {{ this }}
+        where subscription_id not in (
+            select subscription_id from {{ ref('fact_subscriptions') }}
+            where is_begun and created_at < {{ as_of() }}
+                and garage_id in (select garage_id from {{ ref('dim_garages') }})
+        )
+    {% endif %}",
+) }}
 
 with garages as (
 
@@ -42,11 +56,65 @@ lives as (
         -- one that ended the instant it began was in force at no time
         case when subscriptions.ended_at = subscriptions.created_at then 0 else 1 end as is_ever_in_force,
         subscriptions.subscription_start_date,
-        subscriptions.subscription_lifetime_days,
+        case when subscriptions.ended_local is not null then subscriptions.subscription_lifetime_days end
+            as subscription_lifetime_days,
         {{ month_start('subscriptions.created_local') }} as first_month,
         {{ month_start('subscriptions.ended_local') }} as last_month
     from subscriptions
     inner join garages on subscriptions.garage_id = garages.garage_id
+
+),
+
+made_of as (
+
+    select
+        subscription_id,
+        {{ fingerprint([
+            'garage_id', 'user_id', 'status', 'currency', 'amount_now', 'is_ever_in_force', 'subscription_start_date',
+            'subscription_lifetime_days', 'first_month', 'last_month', made_by()
+        ]) }} as made_from
+    from lives
+    group by subscription_id
+
+),
+
+amounts_made_of as (
+
+    select
+        subscription_id,
+        {{ fingerprint(['version_number', 'monthly_amount', 'held_from', 'held_until']) }} as made_from
+    from amounts
+    group by subscription_id
+
+),
+
+fingerprints as (
+
+    select
+        made_of.subscription_id,
+        cast(made_of.made_from + coalesce(amounts_made_of.made_from, 0) as decimal(38, 0)) as made_from
+    from made_of
+    left join amounts_made_of on made_of.subscription_id = amounts_made_of.subscription_id
+
+),
+
+changed as (
+
+    select fingerprints.*
+    from fingerprints
+    {% if is_incremental() %}
+    {{ that_changed('fingerprints', 'subscription_id') }}
+    {% endif %}
+
+),
+
+changed_lives as (
+
+    select
+        lives.*,
+        changed.made_from
+    from lives
+    inner join changed on lives.subscription_id = changed.subscription_id
 
 ),
 
@@ -63,34 +131,34 @@ repriced as (
 changes as (
 
     select
-        lives.*,
-        lives.first_month as month,
+        changed_lives.*,
+        changed_lives.first_month as month,
         1 as is_new,
-        case when lives.last_month = lives.first_month then 1 else 0 end as is_churned
-    from lives
+        case when changed_lives.last_month = changed_lives.first_month then 1 else 0 end as is_churned
+    from changed_lives
 
     union all
 
     select
-        lives.*,
-        lives.last_month as month,
+        changed_lives.*,
+        changed_lives.last_month as month,
         0 as is_new,
         1 as is_churned
-    from lives
-    where lives.last_month > lives.first_month
+    from changed_lives
+    where changed_lives.last_month > changed_lives.first_month
 
     union all
 
     select
-        lives.*,
+        changed_lives.*,
         repriced.month,
         0 as is_new,
         0 as is_churned
-    from lives
+    from changed_lives
     inner join repriced
-        on lives.subscription_id = repriced.subscription_id
-            and lives.first_month < repriced.month
-            and (lives.last_month is null or lives.last_month > repriced.month)
+        on changed_lives.subscription_id = repriced.subscription_id
+            and changed_lives.first_month < repriced.month
+            and (changed_lives.last_month is null or changed_lives.last_month > repriced.month)
 
 ),
 
@@ -135,5 +203,6 @@ select
     subscription_start_date,
     subscription_lifetime_days,
     monthly_amount,
-    case when is_churned = 1 then 0 else monthly_amount end - opening_mrr as mrr_change
+    case when is_churned = 1 then 0 else monthly_amount end - opening_mrr as mrr_change,
+    made_from
 from priced

@@ -3,44 +3,54 @@
 {{ config(
     materialized='incremental',
     unique_key='parking_id',
-    incremental_strategy='merge',
+    incremental_strategy='delete+insert',
     on_schema_change='append_new_columns',
     cluster_by=clustering_key(['garage_id', 'parking_date']),
     pre_hook="{% if is_incremental() %}
-        delete from {{ this }}
-        where parking_id not in (
-            select id from {{ source('raw', 'parked') }} where id is not null and not coalesce(_fivetran_deleted, false)
-        )
+        {{ forget_what_is_gone(source('raw', 'parked'), ref('stg_parking_events'), 'parking_id') }}
     {% endif %}",
 ) }}
 
-with parking_events as (
+with garages as (
 
-    select * from {{ ref('stg_parking_events') }}
-
-),
-
-garages as (
-
-    select * from {{ ref('dim_garages') }}
+    select * from {{ ref('stg_garages') }}
 
 ),
 
 users as (
 
-    select * from {{ ref('dim_users') }}
+    select
+        user_id,
+        first_name,
+        last_name
+    from {{ ref('dim_users') }}
 
-)
+),
 
 {% if is_incremental() %}
-,
+outdated as (
 
-stored as (
+    select stored.parking_id
+    from {{ this }} as stored
+    left join garages on stored.garage_id = garages.garage_id
+    left join users on stored.user_id = users.user_id
+    where stored.garage_name is distinct from garages.garage_name
+        or stored.first_name is distinct from users.first_name
+        or stored.last_name is distinct from users.last_name
+        or stored.parking_date is distinct from cast({{ to_reporting_time('stored.entered_at') }} as date)
+        or stored.hour_of_day is distinct from cast(extract(hour from {{ to_reporting_time('stored.entered_at') }}) as integer)
 
-    select * from {{ this }}
+),
+{% endif %}
+
+parking_events as (
+
+    select * from {{ ref('stg_parking_events') }}
+    {% if is_incremental() %}
+    where _fivetran_synced > {{ seen_until() }} or parking_id in (select outdated.parking_id from outdated)
+    {% endif %}
 
 )
-{% endif %}
 
 select
     parking_events.parking_id,
@@ -61,13 +71,3 @@ select
 from parking_events
 left join garages on parking_events.garage_id = garages.garage_id
 left join users on parking_events.user_id = users.user_id
-{% if is_incremental() %}
-left join stored on parking_events.parking_id = stored.parking_id
-where stored.parking_id is null
-    or stored._fivetran_synced is distinct from parking_events._fivetran_synced
-    or stored.garage_name is distinct from garages.garage_name
-    or stored.first_name is distinct from users.first_name
-    or stored.last_name is distinct from users.last_name
-    or stored.parking_date is distinct from parking_events.parking_date
-    or stored.hour_of_day is distinct from parking_events.hour_of_day
-{% endif %}

@@ -1,36 +1,32 @@
 -- Grain: payment attempt, whatever became of it. Incremental: rows the loader has brought or written again, rows
 -- whose garage, customer or pass is called otherwise by now, rows whose pass is known by now to have cost something else,
--- and rows computed with another fee rate or reporting zone; what the source deleted goes first. Row by row and not by the
--- latest load, for a loader's times may be late.
+-- and rows computed with another fee rate or reporting zone; what the source deleted goes first.
 {{ config(
     materialized='incremental',
     unique_key='payment_id',
-    incremental_strategy='merge',
+    incremental_strategy='delete+insert',
     on_schema_change='append_new_columns',
     cluster_by=clustering_key(['garage_id', 'payment_month']),
     pre_hook="{% if is_incremental() %}
-        delete from {{ this }}
-        where payment_id not in (
-            select id from {{ source('raw', 'payments') }} where id is not null and not coalesce(_fivetran_deleted, false)
-        )
+        {{ forget_what_is_gone(source('raw', 'payments'), ref('stg_payments'), 'payment_id') }}
     {% endif %}",
 ) }}
 
-with payments as (
+with garages as (
 
-    select * from {{ ref('stg_payments') }}
-
-),
-
-garages as (
-
-    select * from {{ ref('dim_garages') }}
+    select * from {{ ref('stg_garages') }}
 
 ),
 
 subscriptions as (
 
-    select * from {{ ref('fact_subscriptions') }}
+    select
+        subscription_id,
+        user_id,
+        email,
+        pass_id,
+        pass_name
+    from {{ ref('int_subscriptions') }}
 
 ),
 
@@ -38,17 +34,39 @@ prices as (
 
     select * from {{ ref('int_pass_prices') }}
 
-)
+),
 
 {% if is_incremental() %}
-,
+outdated as (
 
-stored as (
+    select stored.payment_id
+    from {{ this }} as stored
+    left join garages on stored.garage_id = garages.garage_id
+    left join subscriptions on stored.subscription_id = subscriptions.subscription_id
+    left join prices
+        on subscriptions.pass_id = prices.pass_id
+            and (prices.held_from is null or stored.payment_date >= prices.held_from)
+            and (prices.held_until is null or stored.payment_date < prices.held_until)
+    where stored.garage_name is distinct from garages.garage_name
+        or stored.user_id is distinct from subscriptions.user_id
+        or stored.user_email is distinct from subscriptions.email
+        or stored.pass_id is distinct from subscriptions.pass_id
+        or stored.pass_name is distinct from subscriptions.pass_name
+        or stored.list_price is distinct from prices.list_price
+        or stored.platform_fee is distinct from {{ platform_fee('stored.gross_amount') }}
+        or stored.payment_date_day is distinct from cast({{ to_reporting_time('stored.payment_date') }} as date)
 
-    select * from {{ this }}
+),
+{% endif %}
+
+payments as (
+
+    select * from {{ ref('stg_payments') }}
+    {% if is_incremental() %}
+    where _fivetran_synced > {{ seen_until() }} or payment_id in (select outdated.payment_id from outdated)
+    {% endif %}
 
 )
-{% endif %}
 
 select
     payments.payment_id,
@@ -82,16 +100,3 @@ left join prices
     on subscriptions.pass_id = prices.pass_id
         and (prices.held_from is null or payments.payment_date >= prices.held_from)
         and (prices.held_until is null or payments.payment_date < prices.held_until)
-{% if is_incremental() %}
-left join stored on payments.payment_id = stored.payment_id
-where stored.payment_id is null
-    or stored._fivetran_synced is distinct from payments._fivetran_synced
-    or stored.garage_name is distinct from garages.garage_name
-    or stored.user_id is distinct from subscriptions.user_id
-    or stored.user_email is distinct from subscriptions.email
-    or stored.pass_id is distinct from subscriptions.pass_id
-    or stored.pass_name is distinct from subscriptions.pass_name
-    or stored.list_price is distinct from prices.list_price
-    or stored.platform_fee is distinct from {{ platform_fee('stored.gross_amount') }}
-    or stored.payment_date_day is distinct from cast({{ to_reporting_time('stored.payment_date') }} as date)
-{% endif %}

@@ -1,58 +1,47 @@
--- Grain: subscription, those that never began included (is_begun tells). Not incremental: lifetime and churn
--- move with as_of.
-{{ config(cluster_by=clustering_key(['garage_id', 'subscription_start_date'])) }}
+-- Grain: subscription, those that never began included (is_begun tells). A view of int_subscriptions: lifetime and churn move
+-- with as_of, and the rest is written when it changes.
+{{ config(materialized='view') }}
 
 with subscriptions as (
 
-    select * from {{ ref('stg_subscriptions') }}
-
-),
-
-users as (
-
-    select * from {{ ref('dim_users') }}
-
-),
-
-garages as (
-
-    select * from {{ ref('dim_garages') }}
-
-),
-
-passes as (
-
-    select * from {{ ref('dim_passes') }}
+    select
+        *,
+        coalesce(is_begun and ended_at < {{ as_of() }}, false) as is_churned,
+        case
+            when not is_begun or created_at >= {{ as_of() }} then null
+            when ended_at < {{ as_of() }} then ended_at
+            else {{ as_of() }}
+        end as lived_until
+    from {{ ref('int_subscriptions') }}
 
 )
 
 select
-    subscriptions.subscription_id,
-    subscriptions.stripe_subscription_id,
-    subscriptions.user_id,
-    subscriptions.garage_id,
-    subscriptions.pass_id,
-    subscriptions.status,
-    subscriptions.monthly_amount,
-    cast({{ to_reporting_time('subscriptions.created_at') }} as date) as subscription_start_date,
-    cast({{ to_reporting_time('subscriptions.ended_at') }} as date) as subscription_end_date,
-    cast({{ to_reporting_time('subscriptions.canceled_at') }} as date) as canceled_date,
-    subscriptions.cancel_at_period_end,
-    subscriptions.subscription_month,
-    subscriptions.subscription_lifetime_days,
-    subscriptions.is_churned,
-    users.first_name,
-    users.last_name,
-    users.email,
-    garages.garage_name,
-    passes.pass_name,
-    subscriptions.is_begun,
-    subscriptions.created_at,
-    subscriptions.ended_at,
-    subscriptions.canceled_at,
-    subscriptions.current_period_start,
-    subscriptions.current_period_end
+    subscription_id,
+    stripe_subscription_id,
+    user_id,
+    garage_id,
+    pass_id,
+    status,
+    monthly_amount,
+    subscription_start_date,
+    subscription_end_date,
+    canceled_date,
+    cancel_at_period_end,
+    subscription_month,
+    {{ dbt.datediff(
+        'subscription_start_date', 'cast(' ~ to_reporting_time('lived_until') ~ ' as date)', 'day'
+    ) }} as subscription_lifetime_days,
+    is_churned,
+    first_name,
+    last_name,
+    email,
+    garage_name,
+    pass_name,
+    is_begun,
+    created_at,
+    ended_at,
+    canceled_at,
+    current_period_start,
+    current_period_end
 from subscriptions
-left join users on subscriptions.user_id = users.user_id
-left join garages on subscriptions.garage_id = garages.garage_id
-left join passes on subscriptions.pass_id = passes.pass_id

@@ -25,6 +25,12 @@
 {% macro is_reader(access) %}{{ access }}.login_name = 'reader'{% endmacro %}
 {% macro sees_all_garages() %}false{% endmacro %}
 {% macro state_changed_at() %}coalesce(updated_at, known_at){% endmacro %}
-{% macro known_states(key) %}select {{ key }}, known_at, seen_before from snapshots{% endmacro %}
+{% macro known_states(key, columns) %}select {{ key }}, known_at, seen_before from snapshots{% endmacro %}
+{% macro is_no_known_state(columns) %}known_at is null{% endmacro %}
+{% macro forget_what_is_gone(raw_table, staging, key) %}delete from stored{% endmacro %}
+{% macro seen_until() %}(select max(_fivetran_synced) from stored){% endmacro %}
+{% macro fingerprint(columns) %}sum(hash({{ columns | join(', ') }})){% endmacro %}
+{% macro made_by() %}'here'{% endmacro %}
+{% macro that_changed(relation, key) %}where {{ relation }}.made_from is null{% endmacro %}
 {% macro reporting_currency() %}usd{% endmacro %}
 {% macro clustering_key(columns) %}{{ return(columns) }}{% endmacro %}

@@ -1,0 +1,47 @@
+{#- Before an incremental build of a model with a row for each row of a RAW table: deletes what the source deleted since, and
+    proves that nothing else is to be done but to take what the loader brought since. For that, the rows that the loader has
+    not touched since must be those of RAW with the same times, as many and no others. If they are not, for a loader's times
+    were late or rows went without a trace, every row is marked as never seen, so the build takes everything again and readers
+    keep what is there until it has. -#}
+{% macro forget_what_is_gone(raw_table, staging, key) -%}
+    {%- set brought -%}
+        select id from {{ raw_table }} where cast(_fivetran_synced as {{ type_naive_timestamp() }}) > {{ seen_until() }}
+    {%- endset -%}
+    {%- set proof -%}
+        select
+            kept.row_count as kept_rows,
+            due.row_count as due_rows,
+            coalesce(kept.times, 0) - coalesce(due.times, 0) as difference
+        from (
+            select count(*) as row_count, {{ fingerprint(['_fivetran_synced']) }} as times
+            from {{ this }}
+            where {{ key }} not in ({{ brought }} and id is not null)
+        ) as kept
+        cross join (
+            select count(*) as row_count, {{ fingerprint(['_fivetran_synced']) }} as times
+            from {{ staging }}
+            where _fivetran_synced <= {{ seen_until() }}
+        ) as due
+    {%- endset -%}
+    {%- if execute and flags.INTROSPECT -%}
+        {%- set found = run_query(proof).rows[0] -%}
+        {%- if found[0] != found[1] or found[2] != 0 -%}
+            {{- return(
+                'update ' ~ this ~ ' set _fivetran_synced = ' ~ before_everything()
+                ~ '; delete from ' ~ this ~ ' where ' ~ key ~ ' not in (select ' ~ key ~ ' from ' ~ staging ~ ')'
+            ) -}}
+        {%- endif -%}
+    {%- endif -%}
+    delete from {{ this }}
+    where {{ key }} in ({{ brought }})
+        and {{ key }} not in (select {{ key }} from {{ staging }} where _fivetran_synced > {{ seen_until() }})
+{%- endmacro %}
+
+{#- The latest time of the loader that this table has rows of; before everything where it is empty. -#}
+{% macro seen_until() -%}
+    (select coalesce(max(_fivetran_synced), {{ before_everything() }}) from {{ this }})
+{%- endmacro %}
+
+{% macro before_everything() -%}
+    cast('0001-01-01' as {{ type_naive_timestamp() }})
+{%- endmacro %}
