@@ -156,6 +156,7 @@
         keys_and_sums text;
         keys_and_fresh text;
         lost text;
+        is_nothing boolean := false;
     begin
         select * into own from hot.summary where name = summary_name for update;
         if not found then
@@ -175,6 +176,22 @@
                 select from hot.changed_key
                 where summary = summary_name and garage_id is null and id is null
             );
+        -- Mostly nothing, where another view has had it merged a moment ago. What is noted meanwhile stays noted.
+        if not everything and captures <@ '{triggers}' and not exists (
+            select from hot.changed_key where summary = summary_name
+        ) then
+            execute format(
+                'with noted as (select * from hot.changed_key where false),'
+                ' clock as not materialized (select $1 as earlier, $2 as later)'
+                ' select not exists (select from (%s) as changed)',
+                own.keys_query
+            ) into is_nothing using own.as_of, clock;
+        end if;
+        if is_nothing then
+            update hot.summary set as_of = clock where name = summary_name;
+            return query select 0::bigint, 0::bigint, 0::bigint;
+            return;
+        end if;
         key_list := array_to_string(own.key_columns, ', ');
         select
             string_agg(quote_ident(attname), ', ' order by attnum) filter (where attname <> all(own.key_columns)),
@@ -278,19 +295,27 @@
     language sql immutable
     as $body$ select string_agg(alias || '.' || name, ', ' order by n) from unnest(column_names) with ordinality as c (name, n) $body$;
 
-    -- Merges what a view reads.
-    create or replace function hot.merge_summaries_of(relation regclass) returns void
+    drop function if exists hot.merge_summaries_of(regclass);
+    -- Merges what a view reads. Returns how many rows of it differed.
+    create or replace function hot.merge_summaries_of(relation regclass) returns bigint
     language plpgsql
     as $body$
+    declare
+        summary_name text;
+        differed bigint := 0;
     begin
-        perform hot.merge_summary(summary.name)
-        from hot.summary
-        where to_regclass(format('hot.%I', summary.name)) in (
-            select dependency.refobjid
-            from pg_rewrite as rule
-            inner join pg_depend as dependency on rule.oid = dependency.objid
-            where rule.ev_class = relation and dependency.classid = 'pg_rewrite'::regclass
-        );
+        for summary_name in
+            select name from hot.summary
+            where to_regclass(format('hot.%I', name)) in (
+                select dependency.refobjid
+                from pg_rewrite as rule
+                inner join pg_depend as dependency on rule.oid = dependency.objid
+                where rule.ev_class = relation and dependency.classid = 'pg_rewrite'::regclass
+            )
+        loop
+            differed := differed + (select added + corrected + removed from hot.merge_summary(summary_name));
+        end loop;
+        return differed;
     end
     $body$;
 {% endmacro %}
