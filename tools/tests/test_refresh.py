@@ -864,7 +864,7 @@ def test_a_round_stops_between_relations(hot: Hot) -> None:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 1)])
 def test_a_signal_ends_the_command(hot: Hot, number: int, code: int) -> None:
-    """Between two rounds. One line was said for the round, and no lock is left."""
+    """Between two rounds. One line was said of the clock, one for the round, and no lock is left."""
     process = subprocess.Popen(
         [sys.executable, "-m", "vend", "refresh", "--every", "3600"],
         env=os.environ | {"VEND_POSTGRES_DSN": hot.dsn, "VEND_HOME": str(hot.settings.home)},
@@ -872,6 +872,7 @@ def test_a_signal_ends_the_command(hot: Hot, number: int, code: int) -> None:
         text=True,
     )
     assert process.stderr is not None
+    assert "clock of the hot views stands" in process.stderr.readline()
     assert "relations brought up to date" in process.stderr.readline()
     process.send_signal(number)
     process.stderr.read()
