@@ -85,6 +85,7 @@ def objections(project: Path, manifest: Manifest) -> list[str]:
         undeclared_seed_columns,
         keys_without_a_test,
         keys_that_may_be_null,
+        constraints_without_effect,
         without_group,
         snapshots_out_of_line,
         views_unlike_what_they_show,
@@ -151,14 +152,29 @@ def keys_without_a_test(project: Path, manifest: Manifest) -> Iterator[str]:
 
 
 def keys_that_may_be_null(project: Path, manifest: Manifest) -> Iterator[str]:
-    """Each column of a key that a test calls unique has a test that it is not null."""
+    """Each column of a key that a test calls unique is kept from null, by a test or by its contract."""
     tests = _generic_tests(manifest)
     never_null = {(node, column) for node, kind, column in tests if kind["name"] == "not_null"}
+    never_null |= {(node["unique_id"], column) for node in ours(manifest, "model") for column in constrained(node)}
     for node, kind, column in tests:
         key = kind["kwargs"].get("combination_of_columns", [column]) if kind["name"] in UNIQUE else []
         for part in key:
             if (node, part) not in never_null:
-                yield f"{node.split('.')[-1]}.{part} is part of a key and has no test not_null."
+                yield f"{node.split('.')[-1]}.{part} is part of a key and may be null: no constraint, no test."
+
+
+def constraints_without_effect(project: Path, manifest: Manifest) -> Iterator[str]:
+    """A view holds no constraint, nor does a table without a contract; there it takes a test."""
+    for node in ours(manifest, "model"):
+        if node["config"]["materialized"] not in ("table", "incremental") or not node["contract"]["enforced"]:
+            for column in constrained(node):
+                yield f"{node['name']}.{column} has a constraint that nothing holds it to; test it."
+
+
+def constrained(node: Node) -> list[str]:
+    """Its columns that are declared not null."""
+    columns = node["columns"].values()
+    return [column["name"] for column in columns if any(c["type"] == "not_null" for c in column["constraints"])]
 
 
 def without_group(project: Path, manifest: Manifest) -> Iterator[str]:

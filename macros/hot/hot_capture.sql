@@ -8,28 +8,32 @@
     as $body$
     begin
         if tg_op = 'INSERT' then
-            insert into hot.changed_key (summary, garage_id, day, id)
-            select distinct 'sum_daily_payments', garage_id, payment_date::date, null::uuid from new_rows
-            union all
-            select distinct 'sum_failed_attempts', null::uuid, null::date, subscription_id
-            from new_rows where subscription_id is not null;
+            insert into hot.changed_key (summary, garage_id, day, first_at)
+            select 'sum_daily_payments', garage_id, payment_date::date, min(payment_date)
+            from new_rows
+            group by garage_id, payment_date::date;
+            insert into hot.changed_key (summary, id)
+            select distinct 'sum_failed_attempts', subscription_id from new_rows where subscription_id is not null;
         elsif tg_op = 'UPDATE' then
-            insert into hot.changed_key (summary, garage_id, day, id)
-            select 'sum_daily_payments', garage_id, payment_date::date, null::uuid from old_rows
+            insert into hot.changed_key (summary, garage_id, day, first_at)
+            select 'sum_daily_payments', garage_id, payment_date::date, min(payment_date)
+            from (
+                select garage_id, payment_date from old_rows
+                union all
+                select garage_id, payment_date from new_rows
+            ) as changed
+            group by garage_id, payment_date::date;
+            insert into hot.changed_key (summary, id)
+            select 'sum_failed_attempts', subscription_id from old_rows where subscription_id is not null
             union
-            select 'sum_daily_payments', garage_id, payment_date::date, null::uuid from new_rows
-            union
-            select 'sum_failed_attempts', null::uuid, null::date, subscription_id
-            from old_rows where subscription_id is not null
-            union
-            select 'sum_failed_attempts', null::uuid, null::date, subscription_id
-            from new_rows where subscription_id is not null;
+            select 'sum_failed_attempts', subscription_id from new_rows where subscription_id is not null;
         elsif tg_op = 'DELETE' then
-            insert into hot.changed_key (summary, garage_id, day, id)
-            select distinct 'sum_daily_payments', garage_id, payment_date::date, null::uuid from old_rows
-            union all
-            select distinct 'sum_failed_attempts', null::uuid, null::date, subscription_id
-            from old_rows where subscription_id is not null;
+            insert into hot.changed_key (summary, garage_id, day, first_at)
+            select 'sum_daily_payments', garage_id, payment_date::date, min(payment_date)
+            from old_rows
+            group by garage_id, payment_date::date;
+            insert into hot.changed_key (summary, id)
+            select distinct 'sum_failed_attempts', subscription_id from old_rows where subscription_id is not null;
         else
             insert into hot.changed_key (summary) values ('sum_daily_payments'), ('sum_failed_attempts');
         end if;

@@ -1,5 +1,6 @@
 {#- Which keys of a summary may have changed, as a query. It reads two relations: `noted`, what was noted of changed
-    rows (garage_id, day in UTC, id), and `clock`, from where to where as_of moved (earlier, later). -#}
+    rows (garage_id, day in UTC, first_at: the earliest date among them, id), and `clock`, from where to where as_of moved
+    (earlier, later). Where a summary adds, `anew` says which keys are to be counted from the beginning all the same. -#}
 {% macro hot_summary_keys(summary) -%}
     {{ return(context['hot_summary_keys__' ~ summary]()) }}
 {%- endmacro %}
@@ -22,29 +23,37 @@
 {%- endmacro %}
 
 {#- A day of UTC is part of one or two local days; those outside of the window have no rows, and a day at the end of time
-    cannot be counted with. Payments come into force as the clock passes them, and days leave the window. -#}
+    cannot be counted with. Payments come into force as the clock passes them, and days leave the window. Nothing that was
+    counted has changed in a garage's day whose notes begin at `earlier` or later: what the clock passed is added to it. -#}
 {% macro hot_summary_keys__sum_daily_payments() -%}
-    {%- set in_window = "day between " ~ hot_first_day() ~ " - 2 and " ~ hot_today() ~ " + 2" -%}
+    {%- set counted -%}
+        from noted
+        cross join clock
+        where noted.day between {{ hot_first_day() }} - 2 and {{ hot_today() }} + 2
+            and coalesce(noted.first_at < clock.earlier, true)
+    {%- endset -%}
     select
-        garage_id,
-        cast({{ to_reporting_time('cast(day as timestamp)') }} as date) as day
-    from noted
-    where {{ in_window }}
+        noted.garage_id,
+        cast({{ to_reporting_time('cast(noted.day as timestamp)') }} as date) as day,
+        true as anew
+    {{ counted }}
+    union all
+    select
+        noted.garage_id,
+        cast({{ to_reporting_time("(noted.day + interval '1 day' - interval '1 microsecond')") }} as date),
+        true
+    {{ counted }}
     union all
     select
         garage_id,
-        cast({{ to_reporting_time("(day + interval '1 day' - interval '1 microsecond')") }} as date)
-    from noted
-    where {{ in_window }}
-    union all
-    select
-        garage_id,
-        cast({{ to_reporting_time('payment_date') }} as date)
+        cast({{ to_reporting_time('payment_date') }} as date),
+        false
     from ({{ hot_passed_payments() }}) as passed
     union all
     select
         garage_id,
-        day
+        day,
+        true
     from hot.sum_daily_payments
     where day < (select {{ hot_first_day() }})
 {%- endmacro %}

@@ -1,5 +1,7 @@
 {#- Summaries: what the hot views add up, kept by key. A table hot.<summary> holds the rows of the view
-    hot.<summary>__source as of the last merge; a merge asks the view again for those keys alone that may have changed. -#}
+    hot.<summary>__source as of the last merge; a merge asks the view again for those keys alone that may have changed.
+    A summary whose SQL asks hot.counted_from() adds: all but its key are sums over dated rows. Where no row of a key that was
+    counted has changed, the same SQL from the last merge on says what to add. -#}
 {% macro hot_summary_routines() %}
     create table if not exists hot.summary (
         name text primary key,
@@ -9,29 +11,53 @@
         keys_query text not null,
         as_of timestamp,
         updated_at_seen timestamp,
-        triggers_seen text
+        triggers_seen text,
+        passed_query text
     );
     do $body$
+    declare
+        added text;
     begin
-        if not exists (
-            select from pg_attribute where attrelid = 'hot.summary'::regclass and attname = 'triggers_seen'
-        ) then
-            alter table hot.summary add column triggers_seen text;
-        end if;
+        foreach added in array '{triggers_seen,passed_query}'::text[] loop
+            if not exists (select from pg_attribute where attrelid = 'hot.summary'::regclass and attname = added) then
+                execute format('alter table hot.summary add column %I text', added);
+            end if;
+        end loop;
     end
     $body$;
     comment on table hot.summary is
-    'One row per summary: its key, the tables it reads, the query of the keys that may have changed, and as of when it is.';
+    'One row per summary: its key, the tables it reads, the query of the keys that may have changed, that of what is added to a key (null: each is counted anew), and as of when it is.';
 
     -- No key and no constraint: a writer's note can neither fail nor wait. All null but the summary: everything.
     create table if not exists hot.changed_key (
         summary text,
         garage_id uuid,
         day date,
-        id uuid
+        id uuid,
+        first_at timestamp
     );
+    do $body$
+    declare
+        attempts int := 0;
+    begin
+        while not exists (
+            select from pg_attribute where attrelid = 'hot.changed_key'::regclass and attname = 'first_at'
+        ) loop
+            begin
+                set local lock_timeout = '250ms';
+                alter table hot.changed_key add column first_at timestamp;
+            exception when lock_not_available then
+                attempts := attempts + 1;
+                if attempts > 120 then
+                    raise;
+                end if;
+                perform pg_sleep(0.25);
+            end;
+        end loop;
+    end
+    $body$;
     comment on table hot.changed_key is
-    'What writers changed since the last merge, noted by triggers; day is that of UTC, id of the summary''s key or a user. All null: everything.';
+    'What writers changed since the last merge, noted by triggers; day is that of UTC, first_at the earliest date among its changed rows (null: not known), id of the summary''s key or a user. All null: everything.';
 
     -- A table left by a summary that got other columns, once no view reads it any more.
     create or replace function hot.drop_old_summaries() returns void
@@ -74,6 +100,7 @@
         ) then
             return;
         end if;
+        perform from hot.summary where name = summary_name for update; -- as a merge: before the views it reads
         begin
             execute format('create or replace view %s as %s', source_view, definition);
         exception when invalid_table_definition then
@@ -98,11 +125,17 @@
                 summary_name || '_key', summary_name, array_to_string(own_key, ', ')
             );
         end if;
-        insert into hot.summary as old (name, fingerprint, key_columns, watched, keys_query)
-        values (summary_name, own_fingerprint, own_key, own_watched, own_keys_query)
+        insert into hot.summary as old (name, fingerprint, key_columns, watched, keys_query, passed_query)
+        values (
+            summary_name, own_fingerprint, own_key, own_watched, own_keys_query,
+            -- of the parameters of hot.merge_summary's statement, the instant of the last merge
+            case when definition like '%hot.counted_from()%' then replace(definition, 'hot.counted_from()', '$3') end
+        )
         on conflict (name) do update
-        set (fingerprint, key_columns, watched, keys_query, as_of, updated_at_seen)
-            = row(excluded.fingerprint, excluded.key_columns, excluded.watched, excluded.keys_query, null, null);
+        set (fingerprint, key_columns, watched, keys_query, passed_query, as_of, updated_at_seen) = row(
+            excluded.fingerprint, excluded.key_columns, excluded.watched, excluded.keys_query, excluded.passed_query,
+            null, null
+        );
     end
     $body$;
 
@@ -120,8 +153,10 @@
         newest timestamp;
         key_list text;
         rest_of_columns text;
+        keys_and_sums text;
         keys_and_fresh text;
         lost text;
+        is_nothing boolean := false;
     begin
         select * into own from hot.summary where name = summary_name for update;
         if not found then
@@ -141,27 +176,74 @@
                 select from hot.changed_key
                 where summary = summary_name and garage_id is null and id is null
             );
+        -- Mostly nothing, where another view has had it merged a moment ago. What is noted meanwhile stays noted.
+        if not everything and captures <@ '{triggers}' and not exists (
+            select from hot.changed_key where summary = summary_name
+        ) then
+            execute format(
+                'with noted as (select * from hot.changed_key where false),'
+                ' clock as not materialized (select $1 as earlier, $2 as later)'
+                ' select not exists (select from (%s) as changed)',
+                own.keys_query
+            ) into is_nothing using own.as_of, clock;
+        end if;
+        if is_nothing then
+            update hot.summary set as_of = clock where name = summary_name;
+            return query select 0::bigint, 0::bigint, 0::bigint;
+            return;
+        end if;
         key_list := array_to_string(own.key_columns, ', ');
-        select string_agg(quote_ident(attname), ', ' order by attnum) into rest_of_columns
+        select
+            string_agg(quote_ident(attname), ', ' order by attnum) filter (where attname <> all(own.key_columns)),
+            string_agg(
+                format(case when attname = any(own.key_columns) then '%I' else 'sum(%I)' end, attname), ', ' order by attnum
+            )
+        into rest_of_columns, keys_and_sums
         from pg_attribute
-        where attrelid = format('hot.%I', summary_name)::regclass
-            and attnum > 0 and not attisdropped and attname <> all(own.key_columns);
+        where attrelid = format('hot.%I', summary_name)::regclass and attnum > 0 and not attisdropped;
         if everything then
             keys_and_fresh := format('fresh as materialized (select * from hot.%I)', summary_name || '__source');
-            lost := format('not exists (select from fresh where (%s) = (%s))',
-                hot.qualified(own.key_columns, 'fresh'), hot.qualified(own.key_columns, 'old'));
+            lost := format(
+                'select ctid from hot.%I as old where not exists (select from fresh where (%s) = (%s))',
+                summary_name, hot.qualified(own.key_columns, 'fresh'), hot.qualified(own.key_columns, 'old')
+            );
         else
             -- offset 0: key by key through the indexes, and not all keys to pick from
             keys_and_fresh := format(
-                'keys as materialized (select distinct %1$s from (%2$s) as changed where (%1$s) is not null),'
-                ' fresh as materialized (select source.* from keys cross join lateral'
-                ' (select * from hot.%3$I as source where (%4$s) = (%5$s) offset 0) as source)',
-                key_list, own.keys_query, summary_name || '__source',
+                'keys as materialized ('
+                '   select %1$s, %2$s as anew from (%3$s) as changed where (%1$s) is not null group by %1$s'
+                ' ),'
+                ' fresh as materialized ('
+                '   select source.* from keys cross join lateral'
+                '   (select * from hot.%4$I as source where (%5$s) = (%6$s) offset 0) as source'
+                '   where keys.anew',
+                key_list, case when own.passed_query is null then 'true' else 'bool_or(anew)' end,
+                own.keys_query, summary_name || '__source',
                 hot.qualified(own.key_columns, 'source'), hot.qualified(own.key_columns, 'keys')
             );
+            if own.passed_query is not null then
+                keys_and_fresh := keys_and_fresh || format(
+                    '   union all'
+                    '   select %1$s from ('
+                    '       select passed.* from keys cross join lateral'
+                    '       (select * from (%3$s) as passed where (%4$s) = (%5$s) offset 0) as passed'
+                    '       where not keys.anew'
+                    '       union all'
+                    '       select old.* from keys cross join lateral'
+                    '       (select * from hot.%6$I as old where (%7$s) = (%5$s) offset 0) as old'
+                    '       where not keys.anew'
+                    '   ) as counted group by %2$s',
+                    keys_and_sums, key_list,
+                    own.passed_query, hot.qualified(own.key_columns, 'passed'),
+                    hot.qualified(own.key_columns, 'keys'), summary_name, hot.qualified(own.key_columns, 'old')
+                );
+            end if;
+            keys_and_fresh := keys_and_fresh || ')';
             lost := format(
-                'exists (select from keys where (%1$s) = (%2$s)) and not exists (select from fresh where (%3$s) = (%2$s))',
-                hot.qualified(own.key_columns, 'keys'), hot.qualified(own.key_columns, 'old'),
+                'select old.ctid from keys cross join lateral'
+                ' (select ctid from hot.%1$I as old where (%2$s) = (%3$s) offset 0) as old'
+                ' where keys.anew and not exists (select from fresh where (%4$s) = (%3$s))',
+                summary_name, hot.qualified(own.key_columns, 'old'), hot.qualified(own.key_columns, 'keys'),
                 hot.qualified(own.key_columns, 'fresh')
             );
         end if;
@@ -169,12 +251,12 @@
             'with seen as ('
             '   delete from hot.changed_key'
             '   where summary = $1 and ($2 or garage_id is not null or id is not null)'
-            '   returning garage_id, day, id'
+            '   returning garage_id, day, first_at, id'
             ' ),'
             ' noted as (select * from seen %1$s),'
-            ' clock as (select $3 as earlier, $4 as later),'
+            ' clock as not materialized (select $3 as earlier, $4 as later),'
             ' %2$s,'
-            ' gone as (delete from hot.%3$I as old where %4$s returning 1),'
+            ' gone as (delete from hot.%3$I where ctid = any(array(%4$s)) returning 1),'
             ' put as ('
             '   insert into hot.%3$I as old select * from fresh'
             '   on conflict (%5$s) do update set (%6$s) = row(%7$s)'
@@ -184,7 +266,7 @@
             ' select count(*) filter (where is_new), count(*) filter (where not is_new), (select count(*) from gone)'
             ' from put',
             case when 'updated_at' = any(captures) then
-                'union all select garage_id, payment_date::date, subscription_id from public.payments'
+                'union all select garage_id, payment_date::date, null, subscription_id from public.payments'
                 ' where updated_at >= $5'
             end,
             keys_and_fresh, summary_name, lost, key_list, rest_of_columns,
@@ -213,19 +295,27 @@
     language sql immutable
     as $body$ select string_agg(alias || '.' || name, ', ' order by n) from unnest(column_names) with ordinality as c (name, n) $body$;
 
-    -- Merges what a view reads.
-    create or replace function hot.merge_summaries_of(relation regclass) returns void
+    drop function if exists hot.merge_summaries_of(regclass);
+    -- Merges what a view reads. Returns how many rows of it differed.
+    create or replace function hot.merge_summaries_of(relation regclass) returns bigint
     language plpgsql
     as $body$
+    declare
+        summary_name text;
+        differed bigint := 0;
     begin
-        perform hot.merge_summary(summary.name)
-        from hot.summary
-        where to_regclass(format('hot.%I', summary.name)) in (
-            select dependency.refobjid
-            from pg_rewrite as rule
-            inner join pg_depend as dependency on rule.oid = dependency.objid
-            where rule.ev_class = relation and dependency.classid = 'pg_rewrite'::regclass
-        );
+        for summary_name in
+            select name from hot.summary
+            where to_regclass(format('hot.%I', name)) in (
+                select dependency.refobjid
+                from pg_rewrite as rule
+                inner join pg_depend as dependency on rule.oid = dependency.objid
+                where rule.ev_class = relation and dependency.classid = 'pg_rewrite'::regclass
+            )
+        loop
+            differed := differed + (select added + corrected + removed from hot.merge_summary(summary_name));
+        end loop;
+        return differed;
     end
     $body$;
 {% endmacro %}

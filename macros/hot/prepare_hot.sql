@@ -45,6 +45,12 @@
     comment on function hot.as_of() is
     'The instant (naive UTC) up to which events count: the fixed one of a build with --as-of, else now.';
 
+    create or replace function hot.counted_from() returns timestamp
+    language sql immutable
+    as $body$ select timestamp '-infinity' $body$;
+    comment on function hot.counted_from() is
+    'From where a summary that adds counts: the beginning of time; where a merge adds, the instant of the one before it.';
+
     create or replace function hot.reporting_timezone() returns text
     language sql immutable
     as $body$ select '{{ reporting_timezone() }}' $body$;

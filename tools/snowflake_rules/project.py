@@ -58,8 +58,12 @@ def objections(manifest: dict[str, Any], compiled: dict[str, dict[str, str]]) ->
 
 
 def _never_null(nodes: dict[str, Node]) -> Iterator[tuple[str, str]]:
-    """Columns that a test holds to be not null, of every row and with an error otherwise."""
-    for node in nodes.values():
+    """Columns that a contract's constraint or a test holds to be not null, of every row and with an error otherwise."""
+    for name, node in nodes.items():
+        if node.get("contract", {}).get("enforced") and node["config"].get("materialized") != "view":
+            for column in node["columns"].values():
+                if any(constraint["type"] == "not_null" for constraint in column.get("constraints", ())):
+                    yield name, column["name"].lower()
         test = node.get("test_metadata") or {}
         config = node["config"]
         if test.get("name") == "not_null" and not config.get("where") and config.get("severity", "").upper() != "WARN":

@@ -29,6 +29,8 @@ LONG = (
     *("test_cdnow", "test_sync", "test_outages", "test_packages", "test_model", "test_interleavings"),
 )
 
+WITH_UNIT_TESTS = {"DBT_EXCLUDE_RESOURCE_TYPES": ""}
+
 # A slow machine is not a failure.
 limits.register_profile("vend", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 limits.load_profile("vend")
@@ -60,6 +62,14 @@ def _parsed_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(dbt, "_run", parsed.running(dbt._run, folder))
         patch.setattr(dbt, "operation", parsed.operating(dbt.operation, folder))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _unit_tests_apart() -> Iterator[None]:
+    """dbt's unit tests bring rows of their own; WITH_UNIT_TESTS is for the build of a file that looks at them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DBT_EXCLUDE_RESOURCE_TYPES", "unit_test")
         yield
 
 

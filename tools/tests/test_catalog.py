@@ -201,6 +201,7 @@ models:
         data_tests: [unique]
       - name: gross_amount
         description: What was charged.
+        constraints: [{type: not_null}]
   - name: rpt_wrong
     description: "Grain is one of them."
     config: {contract: {enforced: true}}
@@ -319,6 +320,7 @@ EXPECTED = {
         ("keys_without_a_test", "wrong_seed"),
         ("keys_without_a_test", "wrong_snapshot"),
         ("keys_that_may_be_null", "fact_wrong.payment_id"),
+        ("constraints_without_effect", "fact_wrong.gross_amount"),
         ("without_group", "stg_lost"),
         ("snapshots_out_of_line", "wrong_snapshot keeps dim_passes"),
         ("snapshots_out_of_line", "rpt_wrong reads wrong_snapshot"),

@@ -585,7 +585,7 @@ def test_late_views_and_parts_of_several_builds_are_told() -> None:
 )
 def test_changes(now: str, then: str, text: str, mood: str) -> None:
     change = words.in_percent(Decimal(now), Decimal(then), "then")
-    assert (change.text, change.mood) == (text, mood)
+    assert (change.text, change.mood) == (text.replace(" ", words.FIXED_SPACE), mood)
     assert words.by(3, 1, "then").text == "+2"
     assert replace(words.by(3, 1, "then"), less_is_better=True).mood == "bad"
 

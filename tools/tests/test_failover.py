@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -179,10 +180,32 @@ def test_a_crash_takes_back_a_refresh_as_a_whole(settings: Settings, primary: st
         raise
     with pytest.raises(psycopg.OperationalError):
         writer.execute("select pg_sleep(60)")
+    dsn = server.up(settings_in(folder / "primary"))
+    writer = psycopg.connect(dsn, autocommit=True)
+    assert writer.execute(state).fetchone() == (noted, logged, counted)
+    writer.execute("call hot.refresh()")
+    assert writer.execute(state).fetchone() == (0, logged + 5, counted + 1)
+    # a process killed in the middle of one takes all sessions with it
+    writer.execute(pay)
+    noted, logged, counted = writer.execute(state).fetchone() or ()
+    writer.execute("begin")
+    writer.execute("select * from hot.sum_daily_payments for update")  # the second view's merge waits for it
+    refresher = psycopg.connect(dsn, autocommit=True)
+    with ThreadPoolExecutor() as pool:
+        refreshing = pool.submit(refresher.execute, "call hot.refresh()")
+        waits = "select count(*) from pg_locks where pid = %s and not granted"
+        while writer.execute(waits, [refresher.info.backend_pid]).fetchone() != (1,):
+            pass
+        os.kill(refresher.info.backend_pid, signal.SIGKILL)
+        with pytest.raises(psycopg.OperationalError):
+            refreshing.result()
+    with pytest.raises(psycopg.OperationalError):
+        writer.execute("select pg_sleep(60)")
     with psycopg.connect(server.up(settings_in(folder / "primary")), autocommit=True) as again:
-        assert again.execute(state).fetchone() == (noted, logged, counted)
+        left = again.execute(state).fetchone() or ()
+        assert (left[0], left[2]) == (noted, counted)
         again.execute("call hot.refresh()")
-        assert again.execute(state).fetchone() == (0, logged + 5, counted + 1)
+        assert again.execute(state).fetchone() == (0, left[1] + 5, counted + 1)
 
 
 def test_a_source_put_back_from_a_copy_of_its_disk(settings: Settings, primary: str, folder: Path) -> None:

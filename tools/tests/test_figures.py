@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -28,7 +28,7 @@ import recompute
 import recompute_financials
 import sqlglot
 from click.testing import CliRunner
-from conftest import PROJECT, settings_in
+from conftest import PROJECT, WITH_UNIT_TESTS, settings_in
 from psycopg import conninfo, sql
 from psycopg.types.json import Jsonb
 from recompute import COLD, HOT, Frame, Row, Source, differences
@@ -1097,10 +1097,18 @@ def change(dsn: str, changes: list[tuple[str, str, Row]]) -> None:
             assert connection.execute(statement).rowcount == 1, (table, id_)
 
 
-def build(settings: Settings, side: str, dsn: str | None, frame: Frame, *arguments: str) -> None:
+def build(
+    settings: Settings,
+    side: str,
+    dsn: str | None,
+    frame: Frame,
+    *arguments: str,
+    environ: Mapping[str, str] | None = None,
+) -> dbt.Outcome:
     zone = () if str(frame.zone) == "UTC" else ("--vars", json.dumps({"reporting_timezone": str(frame.zone)}))
-    outcome = dbt.build(settings, side, dsn=dsn, as_of=frame.as_of, arguments=(*zone, *arguments))
+    outcome = dbt.build(settings, side, dsn=dsn, as_of=frame.as_of, arguments=(*zone, *arguments), environ=environ)
     assert outcome.ok, outcome.failures
+    return outcome
 
 
 def load(settings: Settings, dsn: str) -> datetime:
@@ -1195,8 +1203,9 @@ def second(pipeline: tuple[Settings, str], first: Stage, chicago: Stage) -> Stag
     insert(dsn, later_rows())
     source.mutate(dsn, seed=12, as_of=frame.as_of)
     synced = load(settings, dsn)
-    build(settings, "cold", None, frame)
-    build(settings, "hot", dsn, frame)
+    for side in ("cold", "hot"):
+        outcome = build(settings, side, dsn, frame, environ=WITH_UNIT_TESTS)
+        assert outcome.count("pass", kinds=["unit_test"])
     results = json.loads((dbt.target_path(settings, "cold") / "run_results.json").read_text())["results"]
     now = recompute.read(dsn)
     now["amounts"] = recompute.amounts([(first.source, synced), (now, synced)])

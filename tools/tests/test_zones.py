@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 import pytest
 import recompute
-from conftest import settings_in
+from conftest import WITH_UNIT_TESTS, settings_in
 from recompute import COLD, DUNNING, HOT, Frame, Row, Source
 from test_figures import (
     CHICAGO,
@@ -350,7 +350,10 @@ def business(make_database: Callable[[], str], tmp_path_factory: pytest.TempPath
     settings = settings_in(tmp_path_factory.mktemp("zones") / "home", postgres_dsn=dsn)
     load(settings, dsn)
     zone = ["--vars", f"{{reporting_timezone: {CHICAGO}}}"]
-    outcomes = {side: dbt.build(settings, side, dsn=dsn, as_of=AT_NIGHT.as_of, arguments=zone) for side in SIDES}
+    outcomes = {
+        side: dbt.build(settings, side, dsn=dsn, as_of=AT_NIGHT.as_of, arguments=zone, environ=WITH_UNIT_TESTS)
+        for side in SIDES
+    }
     return Business(settings, dsn, recompute.read(dsn), outcomes)
 
 

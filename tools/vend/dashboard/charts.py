@@ -16,7 +16,8 @@ from vend.dashboard import words
 Spec = dict[str, Any]
 Row = dict[str, Any]
 
-WIDE, NARROW = (700, 240), (330, 220)
+WIDE, TALL, NARROW = (700, 240), (700, 400), (330, 220)
+"""Width and height; tall beside a statement of many lines."""
 GAINS = ("new", "reactivation", "expansion")
 LOSSES = ("contraction", "churned")
 COLOURS = {
@@ -53,11 +54,11 @@ class Chart:
     says: str
 
 
-def drawn(name: str, says: str, spec: Callable[[bool], Spec]) -> Chart:
+def drawn(name: str, says: str, spec: Callable[[bool], Spec], size: tuple[int, int] = WIDE) -> Chart:
     """Both drawings of a chart. spec: gives the Vega-Lite for a narrow screen or not."""
     drawings = []
     for narrow in (False, True):
-        width, height = NARROW if narrow else WIDE
+        width, height = NARROW if narrow else size
         whole = {
             "config": CONFIG,
             "background": None,
@@ -205,7 +206,7 @@ def movements(months: Sequence[Row], currency: str, says: str) -> Chart:
             ],
         }
 
-    return drawn("movements", says, spec)
+    return drawn("movements", says, spec, TALL)
 
 
 def success_rates(months: Sequence[Row], says: str) -> Chart:

@@ -185,7 +185,7 @@ def _profit(garage: Garage) -> dict[str, Any] | None:
         "table": Table("profit-and-loss", f"Profit and loss of {words.month(month['month'])}", columns, rows),
         "change": words.given(
             month["revenue_growth_pct"],
-            f"revenue on {before}, {words.money(month['previous_month_revenue'], garage.currency)}"
+            f"{words.money(month['previous_month_revenue'], garage.currency)} in {before}"
             if month["previous_month_revenue"] is not None
             else "no month before it to compare with",
         ),

@@ -8,6 +8,8 @@ from decimal import ROUND_HALF_UP, Decimal
 from zoneinfo import ZoneInfo
 
 DASH = "—"
+FIXED_SPACE = "\u00a0"
+"""Between a figure and its unit: no line ends there."""
 SYMBOLS = {"usd": "$", "cad": "CA$", "aud": "A$", "eur": "€", "gbp": "£"}
 CENT = Decimal("0.01")
 WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
@@ -52,7 +54,7 @@ def number(value: Decimal | int | None, digits: int = 0) -> str:
 
 
 def percent(value: Decimal | int | None, digits: int = 2) -> str:
-    return DASH if value is None else f"{number(value, digits)} %"
+    return DASH if value is None else f"{number(value, digits)}{FIXED_SPACE}%"
 
 
 def ratio(part: Decimal | int, whole: Decimal | int) -> Decimal | None:
@@ -99,7 +101,7 @@ def day(value: date) -> str:
 
 
 def short_day(value: date) -> str:
-    return f"{value.day} {value:%b}"
+    return f"{value.day}{FIXED_SPACE}{value:%b}"
 
 
 def month(value: date) -> str:
