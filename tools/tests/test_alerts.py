@@ -214,6 +214,18 @@ def test_told_once_again_after_a_day_and_once_when_over(steps: list[tuple[str, b
                 told_at = now
 
 
+def test_a_clock_that_went_back_keeps_nobody_from_the_next_message() -> None:
+    state = State("1", "A", "x", "critical", "open", NOW, NOW, opened_at=NOW, sent={"t": ("opened", NOW)})
+
+    def due(now: datetime, state: State = state) -> list[str]:
+        letters = alert_state.due([state], lambda _: ["t"], lambda _: timedelta(hours=24), now)
+        return [event for event, _ in letters.get("t", [])]
+
+    earlier = NOW - timedelta(days=30)
+    assert (due(NOW - timedelta(seconds=2)), due(earlier)) == ([], ["repeated"])
+    assert due(earlier + timedelta(hours=1), alert_state.accepted(state, "t", "repeated", earlier)) == []
+
+
 @pytest.fixture
 def warehouse(home: Callable[..., Settings]) -> Settings:
     settings = home()
@@ -356,6 +368,24 @@ def test_a_warehouse_in_use_is_unknown_and_nothing_is_told_twice(
         ("all", "open"),
         ("", "closed"),
     ]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the machine has no /dev/full")
+def test_a_full_disk(warehouse: Settings) -> None:
+    """What was told is written into the room that the file has; where there is none, it is said."""
+    draft, kept = (warehouse.home / name for name in ("alerts.new", "alerts.json"))
+    kept.write_text("[]")
+    with webhook() as hook:
+        settings = telling(replace(warehouse, duckdb_path=warehouse.home / "nowhere"), VEND_ALERT_WEBHOOK=hook.url)
+        for _ in range(2):
+            draft.symlink_to("/dev/full")
+            checked(settings, THINGS)
+        assert len(hook.bodies) == 1
+        kept.unlink()
+        draft.symlink_to("/dev/full")
+        report = checked(settings, THINGS)
+    assert report.exit_code == 3
+    assert any("cannot be kept anywhere" in each and "No space left" in each for each in report.undelivered)
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,15 @@ Snowflake by its grammar and the project's rules as well. The hot ones run on a 
 
 from __future__ import annotations
 
+import fcntl
+import os
 import random
 import re
 import shutil
 import statistics
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -21,7 +24,7 @@ from conftest import PROJECT
 
 from snowflake_rules import parsers, rules
 from snowflake_rules.lineage import Catalog, Known, Statement, declared
-from vend import alerts, check, check_report, contract, ops, warehouse
+from vend import alerts, check, check_report, contract, ops, run_lock, warehouse
 from vend.settings import Settings
 from vend.warehouse import Entry
 
@@ -54,6 +57,7 @@ SHAPES = {
         "resource_type": "varchar",
         "name": "varchar",
         "status": "varchar",
+        "started_at": "timestamp",
     },
     "vend.marts.fact_payments": {"currency": "varchar", "payment_date_day": "date", "gross_amount": "decimal(10,2)"},
     "vend.marts.fact_payment_attempts": {"status": "varchar", "payment_date_day": "date"},
@@ -259,7 +263,10 @@ def test_statements_are_snowflakes_too() -> None:
         found -= {"open_types", "inexact_divisions"}
         found -= {"ungrouped_columns", "nulls_in_any_order"} if "within group" in text else set()
         objections += [f"{alert.builtin}: {each}" for each in found]
-    for file in ("create_alerts", "alerts", "insert_alert", "update_alert", "old_alerts"):
+    for file in (
+        *("create_alerts", "alerts", "insert_alert", "update_alert", "old_alerts"),
+        *("reports_built", "running_runs", "latest_run", "abandoned_runs"),
+    ):
         text = re.sub(r"(?<!:):[a-z_]+", ":1", ops.statement(file))
         objections += [f"{file}: {each}" for each in parsers.objections(text)]
     assert objections == []
@@ -290,8 +297,68 @@ def test_raw_age(loaded: Settings) -> None:
     assert len(late) > 1
     assert {row.subject for row in result.beyond} == late
     assert (report.status, report.exit_code) == ("warning", 1)
-    assert "parked: ∞ (> 7 hours), never loaded" in check_report.as_text(report)
+    assert "parked: ∞ hours (alert at > 7), never loaded" in check_report.as_text(report)
     assert check.check(loaded, listed=[ALERTS["raw_age"]], now=NOW + timedelta(hours=8)).open == len(names)
+    # The clock that wrote the ledger was ahead, or ours went back: then nothing is known, and that is no silent ok.
+    (result,) = check.check(loaded, listed=[ALERTS["raw_age"]], now=NOW - timedelta(minutes=6)).results
+    assert result.status == "unknown"
+    assert "last loaded 2026-11-24 01:30 UTC, which is yet to come" in str(result.unknown)
+
+
+def test_reports_stale(loaded: Settings) -> None:
+    runs = {"old": (-8, -9), "new": (-1, -2), "rehearsed": (-3, 40), "failed": (0, 0)}
+    nodes = [
+        ("old", "rpt_garage_monthly_pl", "success"),
+        ("new", "rpt_executive_dashboard", "success"),
+        ("new", "rpt_removed_from_the_project", "success"),
+        ("rehearsed", "rpt_customer_360", "success"),
+        ("failed", "rpt_garage_monthly_pl", "skipped"),
+        ("failed", "rpt_executive_dashboard", "error"),
+    ]
+    with duckdb.connect(loaded.duckdb_path) as connection:
+        for table in ("vend.ops.dbt_runs", "vend.ops.dbt_nodes"):
+            columns = ", ".join(f"{name} {kind}" for name, kind in SHAPES[table].items())
+            connection.execute(f"create table {table.removeprefix('vend.')} ({columns})")
+        for run, (started, as_of) in runs.items():
+            at = [NOW + timedelta(hours=hours) for hours in (started, as_of)]
+            connection.execute("insert into ops.dbt_runs values (?, ?, ?)", [run, at[0], str(at[1])])
+        for run, name, status in nodes:
+            at = NOW + timedelta(hours=runs[run][0])
+            connection.execute(
+                "insert into ops.dbt_nodes values (?, ?, 'model', ?, ?, ?)", [run, f"model.x.{name}", name, status, at]
+            )
+    (result,) = check.check(loaded, listed=[ALERTS["reports_stale"]], now=NOW).results
+    ages = {row.subject: row.value for row in result.rows}
+    declared = {path.stem for path in (PROJECT / "models/cold/reports").glob("rpt_*.sql")}
+    known = {"rpt_garage_monthly_pl": 9, "rpt_executive_dashboard": 2, "rpt_customer_360": 3}
+    assert ages == dict.fromkeys(declared, Decimal("inf")) | known
+    assert {row.subject for row in result.beyond} == declared - known.keys() | {"rpt_garage_monthly_pl"}
+    assert {row.detail for row in result.rows if row.value == 9} == {"as of 2026-11-23 16:30 UTC"}
+
+
+def test_hung_run(loaded: Settings) -> None:
+    def ages(home: Settings = loaded) -> dict[str, float]:
+        (result,) = check.check(home, listed=[ALERTS["hung_run"]], now=NOW, dry_run=True).results
+        assert result.error is None
+        return {row.subject: float(row.value or 0) for row in result.rows}
+
+    assert ages() == {}
+    with duckdb.connect(loaded.duckdb_path) as connection:
+        connection.execute(ops.statement("create_runs"))
+        for run, hours in (("elsewhere", 4), ("here", 5), ("killed", 6)):
+            values = {"run_id": run, "step": "sync", "started_at": NOW - timedelta(hours=hours)}
+            connection.execute(*ops.bound(ops.statement("insert_run"), values))
+    lock = loaded.home / run_lock.NAME
+    lock.write_text("pid 1, since 2026-11-23 19:30:00 UTC, run killed")
+    assert ages() == {"run elsewhere": 4, "run here": 5}  # the killed one is noted as such
+    with lock.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        lock.write_text("pid 1, since 2026-11-23 20:30:00 UTC, run here")
+        assert ages() == {"run here": 5, "run elsewhere": 4}
+        # It has the DuckDB file, and its age is known all the same.
+        assert ages(replace(loaded, duckdb_path=loaded.home / "nowhere")) == {"run here": 5}
+        lock.write_text(f"pid {os.getpid()}, since 2026-11-23 20:30:00 UTC, run here")
+        assert ages() == {"run elsewhere": 4}  # a run that asks at its end does not mean itself
 
 
 def test_disk(loaded: Settings) -> None:
@@ -301,10 +368,13 @@ def test_disk(loaded: Settings) -> None:
 
 
 def test_before_the_first_run(loaded: Settings) -> None:
-    for builtin, maker in (("failed_run", "`vend run`"), ("failed_nodes", "`vend build cold`")):
+    for builtin in ("failed_nodes", "reports_stale", "revenue_anomaly", "payment_success"):
         (result,) = check.check(loaded, listed=[ALERTS[builtin]]).results
         assert result.status == "unknown"
-        assert result.error == f"There is no {ALERTS[builtin].requires} yet; {maker} makes it."
+        assert result.error == "There is no ops.dbt_nodes yet; `vend build cold` makes it."
+    for builtin in ("failed_run", "hot_cold_differences"):
+        (result,) = check.check(loaded, listed=[ALERTS[builtin]]).results
+        assert (result.status, result.elsewhere) == ("not here", "there was no `vend run` yet")
 
 
 def test_not_here(loaded: Settings) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -128,6 +129,17 @@ def test_password_that_is_not_encoded_is_not_shown(vend: Run, dsn: str, command:
     assert_sentence(vend(command, VEND_POSTGRES_DSN=dsn), 2, "percent-encoded")
 
 
+def test_dbt_finds_what_is_named_from_another_folder(
+    home: Callable[..., Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "key.p8").touch()
+    monkeypatch.setenv("SNOWFLAKE_PRIVATE_KEY_FILE", "key.p8")
+    values = dbt.environment(home(), "host=x sslrootcert=system sslcert=gone.crt sslkey=key.p8")
+    assert values["SNOWFLAKE_PRIVATE_KEY_FILE"] == values["PGSSLKEY"] == str(tmp_path / "key.p8")
+    assert (values["PGSSLROOTCERT"], values["PGSSLCERT"]) == ("system", "gone.crt")
+
+
 def test_vars_are_merged(home: Callable[..., Settings]) -> None:
     assert dbt._variables(["--vars", "{a: 1}", "-x"]) == (["-x"], {"a": 1})
     assert dbt._variables(["--vars={a: 1}", "--vars", "b: 2"]) == ([], {"a": 1, "b": 2})
@@ -198,6 +210,19 @@ def test_duckdb_file_in_use(vend: Run, tmp_path: Path, database: str, command: t
     assert vend("sync", VEND_POSTGRES_DSN=database).returncode == 0
 
 
+def test_a_report_waits_for_the_duckdb_file(tmp_path: Path) -> None:
+    path = tmp_path / "vend_analytics.duckdb"
+    command = [str(VEND), "report", "rpt_executive_dashboard"]
+    with duckdb.connect(path):
+        waits = subprocess.Popen(
+            command, env={**os.environ, "VEND_HOME": str(tmp_path)}, stderr=subprocess.PIPE, text=True
+        )
+        assert waits.stderr is not None
+        assert "waiting for it, 30 seconds at most" in waits.stderr.readline()
+    _, said = waits.communicate()  # it has the file now, and nothing is built there
+    assert (waits.returncode, "The cold side is not built yet" in said) == (1, True)
+
+
 @pytest.mark.parametrize("command", [("sync",), ("build", "cold"), ("status",)])
 def test_file_that_is_no_warehouse(vend: Run, tmp_path: Path, database: str, command: tuple[str, ...]) -> None:
     source.init(database)
@@ -220,6 +245,21 @@ def test_an_error_of_the_whole_run_is_json_too(vend: Run, database: str, command
         assert f"Error: {told['error']}" in finished.stderr
         assert "VEND_POSTGRES_DSN" in told["error"]
         assert SECRET not in finished.stdout + finished.stderr
+
+
+@pytest.mark.parametrize(
+    ("warehouse", "code", "part"), [("duckdb", 1, "Another `vend run` is going on"), ("x", 2, "'x'")]
+)
+def test_a_run_that_is_refused_says_so_in_its_log(
+    vend: Run, tmp_path: Path, warehouse: str, code: int, part: str
+) -> None:
+    (tmp_path / "home").mkdir()
+    with (tmp_path / "home" / "run.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        finished = vend("run", VEND_WAREHOUSE=warehouse)
+    (line,) = map(json.loads, finished.stderr.splitlines())
+    assert (finished.returncode, line["level"], line["run_id"], line["step"]) == (code, "error", None, None)
+    assert part in line["message"]
 
 
 def test_env_prints_what_is_in_force_without_passwords(vend: Run, database: str) -> None:

@@ -729,11 +729,11 @@ def test_monitoring_reads_freshness_and_no_figure(hot: Hot) -> None:
 
 def test_status_tells_views_and_the_last_reconcile(hot: Hot) -> None:
     told = status.as_text(hot.settings)
-    assert "reconciled                  never" in told
+    assert "summaries reconciled        never" in told
     hot.run("delete from hot.sum_stays")
     hot.refresh(reconcile=True)
     lines = [line for line in status.as_text(hot.settings).splitlines() if line.startswith("Hot ")]
-    assert [line.split()[1] for line in lines if " at " not in line] == [*sorted(HOT), "reconciled"]
+    assert [line.split()[1] for line in lines if " at " not in line] == [*sorted(HOT), "summaries"]
     assert lines[-1].endswith("UTC  see hot.refresh_log")
     hot.refresh(reconcile=True)
     assert status.as_text(hot.settings).count("see hot.refresh_log") == 0
@@ -873,7 +873,7 @@ def test_a_round_stops_between_relations(hot: Hot) -> None:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 1)])
 def test_a_signal_ends_the_command(hot: Hot, number: int, code: int) -> None:
-    """Between two rounds. One line was said for the round, and no lock is left."""
+    """Between two rounds. One line was said of the clock, one for the round, and no lock is left."""
     process = subprocess.Popen(
         [sys.executable, "-m", "vend", "refresh", "--every", "3600"],
         env=os.environ | {"VEND_POSTGRES_DSN": hot.dsn, "VEND_HOME": str(hot.settings.home)},
@@ -881,6 +881,7 @@ def test_a_signal_ends_the_command(hot: Hot, number: int, code: int) -> None:
         text=True,
     )
     assert process.stderr is not None
+    assert "clock of the hot views stands" in process.stderr.readline()
     assert "relations brought up to date" in process.stderr.readline()
     process.send_signal(number)
     process.stderr.read()

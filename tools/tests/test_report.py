@@ -6,13 +6,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 
 import pytest
 from conftest import PROJECT, settings_in
 
-from vend import catalog, reader, report_print
+from vend import catalog, reader, report, report_print
 from vend.errors import UsageError, VendError
 from vend.reader import DeniedError, Garage, Reader, Table
 from vend.report import Answer
@@ -90,16 +91,36 @@ def test_a_table_that_is_too_wide_becomes_blocks() -> None:
     assert "(1 row)" in report_print.printed(answer(Table(["a"], [(1,)])), "table")
 
 
+def test_a_report_says_as_of_when_it_is() -> None:
+    at = {
+        "rpt_a": datetime(2026, 1, 30, 12),
+        "rpt_b": datetime(2026, 1, 31, 12, 5),
+        "rpt_c": datetime(2026, 1, 31, 12, 5),
+    }
+    assert (
+        report.note("rpt_b", False, at) is report.note("rpt_c", False, at) is report.note("rpt_new", False, at) is None
+    )
+    told = report.note("rpt_a", False, at) or ""
+    assert "rpt_a is as of 2026-01-30 12:00 UTC and older than other reports (rpt_b: 2026-01-31 12:05)" in told
+    assert report.note("mv_x", True, {}) is None
+    assert "stands at 2026-01-30 12:00 UTC" in (report.note("mv_x", True, {"mv_x": at["rpt_a"]}) or "")
+    dated = replace(answer(), as_of=at["rpt_b"])
+    assert json.loads(report_print.printed(dated, "json"))["as_of"] == "2026-01-31T12:05:00"
+    assert json.loads(report_print.printed(answer(), "json"))["as_of"] is None
+    assert report_print.printed(dated, "table").endswith("; as of 2026-01-31 12:05 UTC)\n")
+    assert report_print.printed(dated, "csv") == report_print.printed(answer(), "csv")
+
+
 def test_every_report_is_in_the_catalog() -> None:
     reports = catalog.reports(SETTINGS)
     files = [*(PROJECT / "models/cold/reports").glob("*.sql"), *(PROJECT / "models/hot/materialized").glob("*.sql")]
     assert list(reports) == sorted(file.stem for file in files)
-    for report in reports.values():
-        assert report.summary
-        assert set(report.key) <= set(report.columns), report.name
+    for each in reports.values():
+        assert each.summary
+        assert set(each.key) <= set(each.columns), each.name
     assert reports["vw_mrr_movements"].key == ("garage_id", "month")
     assert [name for name in reports if name.startswith("rpt_") and "vw_" + name[4:] not in reports] == [
-        name for name, report in reports.items() if name.startswith("rpt_") and not report.has_garage
+        name for name, each in reports.items() if name.startswith("rpt_") and not each.has_garage
     ]
     listed = report_print.listed(list(reports.values()), "table")
     assert all(name in listed for name in reports)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -185,6 +185,18 @@ def test_hot_and_cold_are_compared(business: Business, first: run.Record) -> Non
     assert first.figures_compared > garages * (days - 5) * 5
 
 
+def test_a_clock_that_stands_is_told_of_and_makes_no_difference(business: Business, first: run.Record) -> None:
+    assert refresh.clock(business.dsn) is None
+    business.connection.execute("insert into hot.setting select now() at time zone 'UTC' - interval '20 days'")
+    try:
+        result = business.compared()
+        assert "The clock of the hot views stands at 20" in (refresh.clock(business.dsn) or "")
+    finally:
+        business.connection.execute("delete from hot.setting")
+    assert (result.differences, result.skipped) == ((), None)
+    assert 0 < result.compared < (first.figures_compared or 0)
+
+
 def test_a_difference_is_named_and_what_moves_is_left_out(business: Business, first: run.Record) -> None:
     payment, garage, day, gross = business.cold(
         "select payment_id, garage_id, payment_date_day, gross_amount from marts.fact_payments"
@@ -268,12 +280,18 @@ def test_old_rows_are_no_ground_to_build_on(
     business: Business, first: run.Record, hours: int, ends: tuple[str, str]
 ) -> None:
     age = f"update ops.sync_runs set started_at = started_at {{}} interval {hours} hour where table_name = 'payments'"
+    ahead = "update ops.runs set started_at = started_at {} interval 9 hour"  # as a clock would have it that was ahead
     business.cold(age.format("-"))
+    business.cold(ahead.format("+"))
     try:
         stopped = business.run(sync=False)
+        ((last,),) = business.cold("select max(started_at) from ops.runs")
     finally:
         business.cold(age.format("+"))
+        business.cold(ahead.format("-"))
     assert (stopped.status, stopped.step) == ends
+    assert stopped.started_at == last  # so it is the one that the checks look at
+    assert last > datetime.now(UTC).replace(tzinfo=None) > (stopped.as_of or last)
     assert "payments" in (stopped.error or "")
 
 
@@ -352,8 +370,8 @@ def test_a_run_that_is_told_to_end(business: Business, first: run.Record) -> Non
         told = until(process, step="freshness")
         process.terminate()
     assert process.returncode == 128 + signal.SIGTERM
-    assert business.cold(f"select status, step from ops.runs where run_id = '{told['run_id']}'") == [
-        ("interrupted", "freshness")
+    assert business.cold(f"select status, step, error from ops.runs where run_id = '{told['run_id']}'") == [
+        ("interrupted", "freshness", "Ended by SIGTERM.")
     ]
 
 

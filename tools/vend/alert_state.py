@@ -19,6 +19,8 @@ KEPT_DAYS = 400
 Opened = Callable[[], AbstractContextManager[ops.Run]]
 """ops.opened, or what raises VendError where the warehouse is not to be had."""
 
+# So far two clocks may be apart.
+CLOCKS = timedelta(minutes=5)
 # So long somebody who cannot be reached is tried to be told that an alert is over.
 CLOSING = timedelta(days=7)
 
@@ -107,7 +109,8 @@ def due(
                 told = state.sent.get(target)
                 if told is None:
                     letters.setdefault(target, []).append(("opened", state))
-                elif now - told[1] >= repeat(state):
+                # one told at a time that is yet to come, by a clock that was wrong, is not waited for
+                elif not -CLOCKS <= now - told[1] < repeat(state):
                     letters.setdefault(target, []).append(("repeated", state))
         elif state.status == "closing":
             for target in unaware(state):
@@ -154,10 +157,12 @@ def load(settings: Settings, opened: Opened, now: datetime, *, create: bool) -> 
     return Known(sorted(known.values(), key=lambda state: (state.seen_at, state.alert_id)), stored, trouble)
 
 
-def save(settings: Settings, opened: Opened, states: list[State], known: Known, now: datetime) -> str | None:
-    """Keep the states in the file, and where it can be reached in ops.alerts; else why not, in a sentence."""
+def save(
+    settings: Settings, opened: Opened, states: list[State], known: Known, now: datetime
+) -> tuple[str | None, str | None]:
+    """Keep the states in the file and in ops.alerts; why the file could not be written, and why ops.alerts."""
     # Until ops.alerts has them, the closed ones too: it may still say that they are open.
-    _to_file(settings, states)
+    trouble = _to_file(settings, states)
     try:
         with opened() as execute:
             execute("create_alerts")
@@ -167,9 +172,8 @@ def save(settings: Settings, opened: Opened, states: list[State], known: Known, 
                     execute("update_alert", **asdict(state) | {"sent": _sent_text(state)})
             execute("old_alerts", now=now, days=KEPT_DAYS)
     except VendError as error:
-        return str(error)
-    _to_file(settings, [state for state in states if state.status != "closed"])
-    return None
+        return trouble, str(error)
+    return _to_file(settings, [state for state in states if state.status != "closed"]), None
 
 
 def _sent_text(state: State) -> str:
@@ -201,14 +205,23 @@ def _from_file(settings: Settings) -> list[State]:
         return []  # a file cut short: ops.alerts knows as well
 
 
-def _to_file(settings: Settings, states: list[State]) -> None:
-    path = settings.make_home() / "alerts.json"
-    text = json.dumps([asdict(state) for state in states], default=lambda at: at.isoformat())
+def _to_file(settings: Settings, states: list[State]) -> str | None:
+    """Why it could not be written, in a sentence."""
+    path = settings.home / "alerts.json"
+    data = json.dumps([asdict(state) for state in states], default=lambda at: at.isoformat()).encode()
+    draft = path.with_suffix(".new")
     try:
-        draft = path.with_suffix(".new")
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
+        try:
+            draft.write_bytes(data)
+            draft.replace(path)
+        except OSError:
+            draft.unlink(missing_ok=True)
+            # on a full disk there is still the room that the old one has
+            if not path.exists() or len(data) > path.stat().st_blocks * 512:
+                raise
+            with path.open("r+b") as file:
+                file.write(data)
+                file.truncate()
     except OSError as error:
-        raise VendError(
-            f"{path} cannot be written ({error.strerror}). Free some space or mend its permissions."
-        ) from None
+        return f"{path} cannot be written ({error.strerror}). Free some space or mend its permissions."
+    return None

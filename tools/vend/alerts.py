@@ -18,7 +18,7 @@ FILE = "alerts.yml"
 SEVERITIES = ("warning", "critical")
 COMPARISONS = (">", ">=", "<", "<=", "==", "!=")
 SIDES = ("warehouse", "postgres")
-PYTHON = ("raw_age", "disk")
+PYTHON = ("raw_age", "reports_stale", "hung_run", "disk")
 """Built-ins that are functions in vend.evaluate; the others are files in checks/."""
 KEYS = {
     *("name", "description", "query", "builtin", "on", "only", "comparison", "threshold", "unit", "for", "severity"),

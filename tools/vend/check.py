@@ -9,18 +9,17 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from vend import alert_state, alerts, deliver, figures, ops
+from vend import alert_state, alerts, deliver, figures, ops, patience, run_lock
 from vend.alert_state import Found, State
 from vend.alerts import Alert
 from vend.errors import VendError
-from vend.evaluate import Result, evaluated, patiently
+from vend.evaluate import Result, evaluated
+from vend.patience import patiently
 from vend.settings import Settings
 from vend.sync import utc_now
 
 # How long a DuckDB file in use, or another check, is waited for, in seconds.
-PATIENCE = 30.0
-# Held by a `vend run` for as long as it goes on.
-RUN_LOCK = "run.lock"
+PATIENCE = patience.SECONDS
 EXIT_CODES = {"ok": 0, "not here": 0, "warning": 1, "critical": 2, "unknown": 3}
 WORST = ("critical", "unknown", "warning", "ok")
 UNKNOWN = "The check could not run."
@@ -104,10 +103,13 @@ def check(
         }
         outcome = deliver.deliver(settings, events) if events else {}
         states = _accepted(states, letters, outcome, at)
-        trouble = alert_state.save(settings, lambda: _ops(settings, end), states, known, at)
-    if trouble and not known.trouble:
-        notes.append(f"What was told is kept in {settings.home} until ops.alerts can be written: {trouble}")
-    undelivered = deliver.described(outcome, letters)
+        undelivered = []
+        trouble, ops_trouble = alert_state.save(settings, lambda: _ops(settings, end), states, known, at)
+    if trouble and ops_trouble:
+        undelivered.append(f"What was told cannot be kept anywhere, so it will be told again: {trouble}")
+    elif ops_trouble and not known.trouble:
+        notes.append(f"What was told is kept in {settings.home} until ops.alerts can be written: {ops_trouble}")
+    undelivered += deliver.described(outcome, letters)
     sent = sum(refusal is None for refusal in outcome.values())
     return Report(at, tuple(results), tuple(states), sent, tuple(undelivered), tuple(dict.fromkeys(notes)))
 
@@ -117,21 +119,14 @@ def _note_killed_runs(settings: Settings, end: float) -> None:
 
     Of another machine's runs nothing is known here.
     """
-    path, before = settings.home / RUN_LOCK, utc_now()
-    if not path.exists():
+    last = run_lock.holder(settings)
+    if last is None or last.lives:
         return
-    with path.open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return
-        lock.seek(0)
-        own = lock.read().rpartition("run ")[2]
     with suppress(VendError), _read(settings, end) as ask:
-        if own not in {run_id for (run_id,) in ask("running_runs", before=before)}:
+        if last.run_id not in {run_id for run_id, _ in ask("running_runs")}:
             return
     with suppress(VendError), _ops(settings, end) as execute:
-        execute("killed_run", run_id=own)
+        execute("killed_run", run_id=last.run_id)
 
 
 def _notes(trouble: str | None, results: Sequence[Result], reachable: bool) -> list[str]:
@@ -226,7 +221,14 @@ def _read(settings: Settings, end: float) -> Iterator[ops.Run]:
 @contextmanager
 def _alone(settings: Settings, end: float) -> Iterator[None]:
     """One check at a time, or the same message would go out twice."""
-    with (settings.make_home() / "check.lock").open("a+") as lock:
+    try:
+        file = (settings.make_home() / "check.lock").open("a+")
+    except (VendError, OSError):
+        if not settings.home.is_dir():
+            raise
+        yield  # that it cannot be written, or no more, is no reason to tell nobody of the rest
+        return
+    with file as lock:
         while True:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

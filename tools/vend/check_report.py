@@ -27,7 +27,8 @@ def as_text(report: Report) -> str:
 
 def _told(result: Result, states: Sequence[State]) -> list[str]:
     alert = result.alert
-    limit = f"({alert.comparison} {alert.threshold} {alert.unit}".rstrip() + ")"
+    unit = f" {alert.unit}" if alert.unit else ""
+    limit = f"{unit} (alert at {alert.comparison} {alert.threshold})"
     if result.elsewhere:
         return [result.elsewhere]
     since = {s.subject: s.seen_at for s in states if s.alert == alert.name and s.status in ("pending", "open")}
@@ -36,7 +37,7 @@ def _told(result: Result, states: Sequence[State]) -> list[str]:
         begun = f", since {iso(since[row.subject])}" if row.subject in since else ""
         waits = f", told of after {alert.hold}" if row.subject in result.pending else ""
         detail = f", {row.detail}" if row.detail else ""
-        lines.append(f"{row.subject}: {_number(row.value)} {limit}{detail}{begun}{waits}")
+        lines.append(f"{row.subject}: {_number(row.value)}{limit}{detail}{begun}{waits}")
     if len(result.beyond) > deliver.SHOWN:
         lines.append(f"and {len(result.beyond) - deliver.SHOWN} more")
     if lines:
@@ -46,7 +47,7 @@ def _told(result: Result, states: Sequence[State]) -> list[str]:
         return ["nothing to compare"]
     worst = (min if alert.comparison.startswith("<") else max)(known, key=lambda row: row.value or Decimal(0))
     of = f", the worst of {len(known)}" if len(known) > 1 else ""
-    return [f"{worst.subject}: {_number(worst.value)} {limit}{of}"]
+    return [f"{worst.subject}: {_number(worst.value)}{limit}{of}"]
 
 
 def _number(value: Decimal | None) -> str:

@@ -66,6 +66,30 @@ class Group(click.Group):
             ctx.exit(1)
 
 
+class Logged(click.Command):
+    """A command whose stderr is a log: lines of JSON where it is no terminal, the last one too, whatever ends it."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from vend import progress
+
+        with progress.log(run_id=None, step=None):
+            try:
+                return super().invoke(ctx)
+            except VendError as error:
+                progress.say(f"Error: {error}" if sys.stderr.isatty() else str(error), "error")
+                ctx.exit(error.exit_code)
+            except KeyboardInterrupt:
+                progress.say("Ended by Ctrl-C.", "error")
+                ctx.exit(1)
+            except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+                raise
+            except Exception as error:
+                if os.environ.get("VEND_DEBUG"):
+                    raise
+                progress.say(_unforeseen(error), "error")
+                ctx.exit(1)
+
+
 class Monitor(click.Command):
     """A command that monitoring calls: whatever keeps it from its answer is exit code 3, unknown; never 1 or 2."""
 
@@ -306,7 +330,7 @@ def reconcile(tables: tuple[str, ...], repair: bool, form: str) -> None:
     from vend import reconcile as comparison
 
     settings = load()
-    with _json_of_errors(form), progress.tables() as (_, state):
+    with _json_of_errors(form), progress.tables(kept=form == "json") as (_, state):
         result = comparison.reconcile(settings, source_dsn(settings), tables=tables, repair=repair, state=state)
     click.echo(comparison.as_json(result) if form == "json" else comparison.as_text(result))
     if not result.ok:
@@ -376,7 +400,7 @@ def summary_line(outcome: Outcome) -> str:
     return "\n".join([f"{line} in {outcome.seconds:.0f} s", *(f"  {f}" for f in outcome.failures)])
 
 
-@main.command()
+@main.command(cls=Logged)
 @as_of_option
 @click.option("--sync/--no-sync", default=True, help="Without: another loader fills RAW.", show_default=True)
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
@@ -459,6 +483,8 @@ def refresh(every: int | None, schedule: bool, reconcile: bool) -> None:
     if reconcile and (schedule or every):
         raise UsageError("--schedule and --every reconcile by themselves, once a day; leave --reconcile away.")
     dsn = hot_dsn(load())
+    if standing := refresher.clock(dsn):
+        click.echo(standing, err=True)
     if schedule:
         click.echo(refresher.schedule(dsn, every or 300))
         return
@@ -636,6 +662,8 @@ def report(name: str | None, garage: str | None, user: str | None, form: str, li
         dsn = hot_dsn(settings) if found.side == catalog.HOT else ""
         answer = reports.read(settings, found, dsn=dsn, user=user, garage=garage, limit=limit)
     click.echo(report_print.printed(answer, form), nl=False)
+    if answer.note:
+        click.echo(answer.note, err=True)
 
 
 @main.command()

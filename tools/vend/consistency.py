@@ -108,8 +108,9 @@ def compare(settings: Settings, hot_dsn: str, source_dsn: str, as_of: datetime) 
             return Result(skipped="What changed since the sync cannot be told: the source was restarted or is another.")
         written = _written(connection, payments)
         garages = _moving(connection, subscriptions, min(as_of, clock), max(as_of, clock))
-    # The reporting zone's day of as_of begins less than a day before that of UTC.
-    first, end = min((day for _, day in hot_revenue if day), default=as_of.date()), as_of.date() - timedelta(days=1)
+    # The reporting zone's day begins less than a day before that of UTC.
+    both = min(as_of, clock)
+    first, end = min((day for _, day in hot_revenue if day), default=both.date()), both.date() - timedelta(days=1)
     cold_revenue = _figures(figures.query(settings, COLD_REVENUE, [first, end]))
     cold_subscriptions = _figures(figures.query(settings, COLD_SUBSCRIPTIONS, [as_of, as_of]))
     moving: set[Key] = {(garage, at.date() + timedelta(days=n)) for _, garage, at in written if at for n in (-1, 0, 1)}

@@ -41,6 +41,9 @@ PG_VARIABLES = {
     "connect_timeout": "PGCONNECT_TIMEOUT",
 }
 
+# Files that may be named from the folder one is in, while dbt runs in the project's.
+FILES = ("SNOWFLAKE_PRIVATE_KEY_FILE", "PGPASSFILE", "PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY")
+
 # dbt notes a variable of the environment that begins like this in its artifacts.
 AS_OF_NOTED = "AS_OF"
 AS_OF = f"DBT_ENV_CUSTOM_ENV_{AS_OF_NOTED}"
@@ -93,6 +96,10 @@ def environment(settings: Settings, dsn: str | None) -> dict[str, str]:
         values["DBT_PROFILES_DIR"] = str(settings.project)
     if dsn:
         values |= pg_environment(dsn)
+    for name in FILES:
+        given = values.get(name) or os.environ.get(name, "")
+        if given and (file := Path(given).expanduser()).exists():
+            values[name] = str(file.absolute())
     return values
 
 
@@ -149,7 +156,7 @@ def freshness(settings: Settings) -> dict[str, str]:
     log = settings.home / "logs" / "cold" / "dbt.log"
     if not found.exists():
         raise VendError(f"The freshness of RAW cannot be told: {_last_error(log)} The whole story is in {log}.")
-    results = json.loads(found.read_text())["results"]
+    results = _json(found, log)["results"]
     if failed := [node for node in results if node["status"] == "runtime error"]:
         raise VendError(f"The freshness of RAW cannot be told: {' '.join(str(failed[0].get('error')).split())[:300]}")
     return {node["unique_id"].rpartition(".")[2]: node["status"] for node in results}
@@ -343,7 +350,7 @@ def read_results(side: str, exit_code: int, results: Path, log: Path) -> Outcome
         raise VendError(
             f"dbt stopped before it built anything of the {side} side: {_last_error(log)} The whole story is in {log}."
         )
-    document = json.loads(results.read_text())
+    document = _json(results, log)
     nodes: Counter[tuple[str, str]] = Counter()
     failures = []
     for node in document["results"]:
@@ -352,6 +359,15 @@ def read_results(side: str, exit_code: int, results: Path, log: Path) -> Outcome
         if node["status"] in ("error", "fail"):
             failures.append(f"{kind} {name}: {_one_line(node)}")
     return Outcome(side, exit_code, float(document["elapsed_time"]), nodes, failures)
+
+
+def _json(artifact: Path, log: Path) -> Any:
+    try:
+        return json.loads(artifact.read_text())
+    except ValueError:
+        raise VendError(
+            f"dbt could not finish {artifact}: {_last_error(log)} Is the disk full? The whole story is in {log}."
+        ) from None
 
 
 def _one_line(node: dict[str, Any]) -> str:

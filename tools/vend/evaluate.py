@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -15,15 +15,18 @@ from typing import Any
 
 import yaml
 
-from vend import contract, figures, ops, postgres, server
+from vend import catalog, contract, figures, ops, postgres, run_lock, server
+from vend.alert_state import CLOCKS
 from vend.alerts import Alert
-from vend.errors import InUseError, VendError
+from vend.errors import VendError
+from vend.patience import patiently
 from vend.settings import Settings
 
 STATEMENT_SECONDS = 60
 TABLE = "select 1 from information_schema.tables where lower(table_schema) || '.' || lower(table_name) = ?"
 # Of a subject or a detail, in characters.
 LONGEST = 200
+RUNS = "ops.runs"
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,9 @@ class Result:
 
     @property
     def unknown(self) -> str | None:
-        if self.error is None and (unsure := [row.subject for row in self.rows if row.value is None]):
-            return f"Nothing is known of {', '.join(unsure[:3])}."
+        if self.error is None and (unsure := [row for row in self.rows if row.value is None]):
+            why = f" ({unsure[0].detail})" if unsure[0].detail else ""
+            return f"Nothing is known of {', '.join(row.subject for row in unsure[:3])}{why}."
         return self.error
 
     @property
@@ -104,17 +108,16 @@ class _Once:
 def _one(settings: Settings, alert: Alert, warehouse: _Once, hot: _Once, now: datetime) -> Result:
     if alert.only and alert.only != settings.warehouse:
         return Result(alert, elsewhere=f"only on {alert.only}")
-    if alert.builtin == "disk":
-        return Result(alert, rows=tuple(disk(settings)))
-    if alert.builtin == "raw_age":
-        return Result(alert, rows=tuple(raw_age(settings, warehouse(), now)))
+    if alert.builtin in PYTHON:
+        return Result(alert, rows=tuple(PYTHON[alert.builtin](settings, warehouse, now)))
     assert alert.sql is not None
     values = {name: now + value if isinstance(value, timedelta) else value for name, value in alert.values.items()}
     values["now"] = now
     if alert.on == "warehouse":
-        if alert.requires and not warehouse()(TABLE, [alert.requires]):
-            maker = "`vend build cold`" if "dbt" in alert.requires else "`vend run`"
-            return Result(alert, error=f"There is no {alert.requires} yet; {maker} makes it.")
+        if alert.requires == RUNS and not warehouse()(TABLE, [RUNS]):
+            return Result(alert, elsewhere="there was no `vend run` yet")
+        if alert.requires:
+            _need(warehouse(), alert.requires)
         found = warehouse()(*ops.bound(alert.sql, values))
     else:
         ask = hot()
@@ -154,16 +157,26 @@ def _plain(text: object) -> str:
     return re.sub(r"[\w.+-]+@[\w-]+\.[\w.-]+", "***", line)
 
 
-def raw_age(settings: Settings, ask: figures.Ask, now: datetime) -> list[Row]:
+def _need(ask: figures.Ask, table: str) -> None:
+    """Raises VendError where a build of the cold side is yet to make the table."""
+    if not ask(TABLE, [table]):
+        raise VendError(f"There is no {table} yet; `vend build cold` makes it.")
+
+
+def _aged(subject: str, at: datetime | None, now: datetime, what: str, never: str) -> Row:
+    """Hours since `at`; infinite where that never was, unknown where it is yet to come."""
+    if at is None:
+        return Row(subject, Decimal("inf"), never)
+    detail = f"{what} {at:%Y-%m-%d %H:%M} UTC"
+    if at > now + CLOCKS:
+        return Row(subject, None, f"{detail}, which is yet to come: a clock is wrong, or was")
+    return Row(subject, round(Decimal(round((now - at).total_seconds())) / 3600, 2), detail)
+
+
+def raw_age(settings: Settings, warehouse: Callable[[], figures.Ask], now: datetime) -> list[Row]:
     """Hours since each declared table of RAW was last loaded; infinite where it never was."""
-    rows = []
-    for name, at in sorted(raw_loaded(settings, ask).items()):
-        if at is None:
-            rows.append(Row(name, Decimal("inf"), "never loaded"))
-            continue
-        hours = Decimal(round((now - at).total_seconds())) / 3600
-        rows.append(Row(name, round(hours, 2), f"last loaded {at:%Y-%m-%d %H:%M} UTC"))
-    return rows
+    loaded = sorted(raw_loaded(settings, warehouse()).items())
+    return [_aged(name, at, now, "last loaded", "never loaded") for name, at in loaded]
 
 
 def raw_loaded(settings: Settings, ask: figures.Ask) -> dict[str, datetime | None]:
@@ -177,7 +190,36 @@ def raw_loaded(settings: Settings, ask: figures.Ask) -> dict[str, datetime | Non
     return {name: at.astimezone(UTC).replace(tzinfo=None) if at and at.tzinfo else at for name, at in found}
 
 
-def disk(settings: Settings) -> list[Row]:
+def reports_stale(settings: Settings, warehouse: Callable[[], figures.Ask], now: datetime) -> list[Row]:
+    """Hours since the instant as of which each declared report is; infinite where it was never built. One as of an
+    instant that is yet to come, in a rehearsal, is as old as its build."""
+    ask = warehouse()
+    _need(ask, "ops.dbt_nodes")
+    built = {name: min(at, datetime.fromisoformat(as_of)) for name, at, as_of in ask(ops.statement("reports_built"))}
+    names = [name for name in catalog.reports(settings) if name.startswith("rpt_")]
+    return [_aged(name, built.get(name), now, "as of", "never built") for name in names]
+
+
+def hung_run(settings: Settings, warehouse: Callable[[], figures.Ask], now: datetime) -> list[Row]:
+    """Hours that each `vend run` has gone on, but for one that asks itself. That of this state folder is known by its
+    lock, for it may have the DuckDB file; those of others by what ops.runs says."""
+    going = run_lock.holder(settings)
+    here = going if going and going.lives else None
+    rows = []
+    if here and here.pid != os.getpid():
+        rows.append(_aged(f"run {here.run_id}", here.since, now, f"process {here.pid} here, begun", ""))
+    try:
+        ask = warehouse()
+        others = ask(ops.statement("running_runs")) if ask(TABLE, [RUNS]) else []
+    except VendError:
+        if rows:
+            return rows
+        raise
+    own = here.run_id if here else None
+    return rows + [_aged(f"run {run_id}", at, now, "begun", "") for run_id, at in others if run_id != own]
+
+
+def disk(settings: Settings, warehouse: Callable[[], figures.Ask], now: datetime) -> list[Row]:
     """Percent used of each file system of this machine that holds our state."""
     places = {"state folder": settings.home}
     if settings.warehouse == "duckdb":
@@ -196,6 +238,14 @@ def disk(settings: Settings) -> list[Row]:
     return rows
 
 
+PYTHON: dict[str | None, Callable[[Settings, Callable[[], figures.Ask], datetime], list[Row]]] = {
+    "raw_age": raw_age,
+    "reports_stale": reports_stale,
+    "hung_run": hung_run,
+    "disk": disk,
+}
+
+
 @contextmanager
 def _hot(settings: Settings) -> Iterator[Callable[..., list[tuple[Any, ...]]]]:
     """Queries on the hot side. Starts no server: one that is down is news."""
@@ -211,20 +261,3 @@ def _hot(settings: Settings) -> Iterator[Callable[..., list[tuple[Any, ...]]]]:
         ask("select set_config('statement_timeout', %s, false)", [f"{STATEMENT_SECONDS}s"])
         ask("select set_config('default_transaction_read_only', 'on', false)")
         yield ask
-
-
-@contextmanager
-def patiently(opened: Callable[[], Any], end: float) -> Iterator[Any]:
-    """Open it, again and again while another process holds the DuckDB file, until `end` of the monotonic clock."""
-    while True:
-        attempt = opened()
-        try:
-            value = attempt.__enter__()
-            break
-        except InUseError:
-            if time.monotonic() >= end:
-                raise
-            time.sleep(0.2)
-    with ExitStack() as stack:
-        stack.push(attempt)
-        yield value

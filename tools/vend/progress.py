@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 
@@ -47,12 +49,13 @@ def progress(unit: str = "rows") -> Iterator[Progress]:
 
 
 @contextmanager
-def tables() -> Iterator[tuple[Progress, State]]:
-    """A line per table: on a terminal a live one with rows, rate and state, else one for the log at its end."""
+def tables(kept: bool = True) -> Iterator[tuple[Progress, State]]:
+    """A line per table: on a terminal a live one with rows, rate and state, else one for the log at its end. Not kept:
+    where the result has the same lines; then they have no rows, go from the terminal, and are not logged."""
     if not sys.stderr.isatty():
         yield (
             lambda task, done, total=None: None,
-            lambda task, text, final=False: say(f"{task}: {text}") if final else None,
+            lambda task, text, final=False: say(f"{task}: {text}") if final and kept else None,
         )
         return
     from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -60,10 +63,10 @@ def tables() -> Iterator[tuple[Progress, State]]:
     bars = _bars(
         SpinnerColumn(finished_text="[green]✓"),
         TextColumn("{task.description:<24}"),
-        TextColumn("{task.completed:>12,} rows"),
-        TextColumn("{task.fields[rate]:>12}"),
+        *((TextColumn("{task.completed:>12,} rows"), TextColumn("{task.fields[rate]:>12}")) if kept else ()),
         TimeElapsedColumn(),
         TextColumn("{task.fields[state]}"),
+        transient=not kept,
     )
     tasks: dict[str, Any] = {}
 
@@ -89,13 +92,33 @@ def tables() -> Iterator[tuple[Progress, State]]:
         yield rows, state
 
 
-def _bars(*columns: Any) -> Any:
+def _bars(*columns: Any, transient: bool = False) -> Any:
     from rich.console import Console
     from rich.progress import Progress as Bars
 
-    return Bars(*columns, console=Console(stderr=True))
+    return Bars(*columns, console=Console(stderr=True), transient=transient)
 
 
-def say(message: str) -> None:
-    """One line for a person, on stderr."""
+# What each line of the log at hand begins with; None where what is said is for a person.
+_log: dict[str, Any] | None = None
+
+
+@contextmanager
+def log(**known: Any) -> Iterator[None]:
+    """In the block, what is said is a line of JSON where stderr is no terminal. known: what each line tells besides."""
+    global _log
+    before, _log = _log, known
+    try:
+        yield
+    finally:
+        _log = before
+
+
+def say(message: str, level: str = "info", **news: Any) -> None:
+    """One line, on stderr. news: of what each line of a log tells, what has changed."""
+    if _log is not None:
+        _log.update(news)
+        if not sys.stderr.isatty():
+            at = datetime.now(UTC).isoformat(timespec="milliseconds")
+            message = json.dumps({"at": at, **_log, "level": level, "message": message}, ensure_ascii=False)
     print(message, file=sys.stderr, flush=True)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
 from difflib import get_close_matches
 from functools import partial
 from typing import Any
@@ -16,6 +17,8 @@ from uuid import UUID
 
 from vend import figures, ops, postgres
 from vend.errors import VendError
+from vend.patience import patiently
+from vend.progress import say
 from vend.settings import Settings
 
 REPORT = re.compile(r"\breports\.(?:rpt|vw)_(\w+)", re.IGNORECASE)
@@ -46,13 +49,15 @@ class Garage:
 class Reader:
     """One side, as `user` sees it. user: for messages; None for the operator. garages: those the user may see.
 
-    sees_all: the operator or a super admin.
+    sees_all: the operator or a super admin. as_of: up to which instant each rpt_* counts, naive UTC, where its build is
+    recorded; of the hot side each mv_*, where a build has stopped its clock.
     """
 
     user: str | None
     sees_all: bool
     garages: Sequence[Garage]
     _read: Callable[[str, Mapping[str, Any]], Table]
+    as_of: Mapping[str, datetime] = field(default_factory=dict)
 
     def rows(self, statement: str, **values: Any) -> Table:
         """The answer to a query. values: for its :names.
@@ -102,8 +107,9 @@ BUILT = "select lower(table_name) from information_schema.tables where lower(tab
 
 @contextmanager
 def cold(settings: Settings, user: str | None = None) -> Iterator[Reader]:
-    """REPORTS as the user (id or email) sees it. Raises DeniedError for one who sees nothing."""
-    with figures.connected(settings) as connected:
+    """REPORTS as the user (id or email) sees it. Waits for a DuckDB file in use. Raises DeniedError for one who sees
+    nothing."""
+    with patiently(lambda: figures.connected(settings), tell=say) as connected:
 
         def ask(statement: str, **values: Any) -> Table:
             names, rows = connected(*ops.bound(statement, values))
@@ -118,6 +124,9 @@ def cold(settings: Settings, user: str | None = None) -> Iterator[Reader]:
             label, user_id, sees_all = _known(user, ask(FIND_USER, wanted=user.strip().lower()).rows)
         garages = ask(ALL_GARAGES) if sees_all else ask(OWN_GARAGES, user=user_id)
         own = [Garage(*row) for row in garages.rows]
+        as_of = {}
+        with suppress(VendError):  # a login that may not read OPS, or reports that were built by other means
+            as_of = {name: datetime.fromisoformat(at) for name, _, at in ask(ops.statement("reports_built")).rows}
         if not sees_all:
             _someone(label, own)
             _become(settings, connected, str(user_id))
@@ -126,7 +135,7 @@ def cold(settings: Settings, user: str | None = None) -> Iterator[Reader]:
             named = partial(_relation, settings, built, label, sees_all)
             return ask(REPORT.sub(named, statement), **values)
 
-        yield Reader(label, sees_all, own, read)
+        yield Reader(label, sees_all, own, read, as_of)
 
 
 def _relation(settings: Settings, built: set[str], user: str | None, sees_all: bool, match: re.Match[str]) -> str:
@@ -171,7 +180,17 @@ HOT_GARAGES = """
 """
 ROLES = """
     select to_regclass('reporting.mv_active_subscriptions') is not null,
-        exists (select from pg_roles where rolname = 'vend_app')
+        exists (select from pg_roles where rolname = 'vend_app'),
+        coalesce(
+            has_schema_privilege(to_regnamespace('hot')::oid, 'usage')
+            and has_table_privilege(to_regclass('hot.setting'), 'select'),
+            false
+        )
+"""
+STOPPED = """
+    select matviewname, as_of
+    from pg_matviews, (select max(as_of) as as_of from hot.setting) as clock
+    where schemaname = 'hot' and as_of is not null
 """
 
 
@@ -187,9 +206,10 @@ def hot(dsn: str, user: str | None = None) -> Iterator[Reader]:
         connection.transaction(),
     ):
         connection.execute("set transaction isolation level repeatable read, read only")
-        built, roles = connection.execute(ROLES).fetchone() or (False, False)
+        built, roles, may = connection.execute(ROLES).fetchone() or (False, False, False)
         if not built:
             raise VendError("The hot side is not built yet. Build it with `vend build hot`.")
+        as_of: dict[str, datetime] = dict(connection.execute(STOPPED).fetchall()) if may else {}
         label, sees_all = None, True
         if user is not None:
             found = connection.execute(FIND_HOT_USER, {"wanted": user.strip().lower()}).fetchall()
@@ -209,7 +229,7 @@ def hot(dsn: str, user: str | None = None) -> Iterator[Reader]:
             rows = [tuple(str(v) if isinstance(v, UUID) else v for v in row) for row in cursor.fetchall()]
             return Table(names, rows)
 
-        yield Reader(label, sees_all, own, read)
+        yield Reader(label, sees_all, own, read, as_of)
 
 
 # ------------------------------------------------------------------------------------------------------- both

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -87,6 +87,22 @@ def refresh(dsn: str, *, reconcile: bool | None = False, stopped: Callable[[], b
             [started],
         ).fetchall()
     return [Refreshed(name, status, n, float(took), error, note) for name, status, n, took, error, note in rows]
+
+
+def clock(dsn: str) -> str | None:
+    """That the clock of the hot views stands, in a sentence; None where it goes, or there are none yet."""
+    with postgres.connect(dsn, autocommit=True) as connection:
+        if _one(connection, "select to_regclass('hot.setting') is null"):
+            return None
+        at = _one(connection, "select max(as_of) from hot.setting")
+    return standing(at) if at else None
+
+
+def standing(at: datetime) -> str:
+    return (
+        f"The clock of the hot views stands at {at:%Y-%m-%d %H:%M} UTC, since `make demo` or a build with --as-of: "
+        "nothing later counts there. `vend build hot` lets it go on."
+    )
 
 
 def captures(dsn: str) -> dict[str, str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
-from vend import catalog, reader
+from vend import catalog, reader, refresh
 from vend.catalog import Report
 from vend.errors import UsageError
 from vend.reader import Table
@@ -13,11 +15,14 @@ from vend.settings import Settings
 
 @dataclass(frozen=True)
 class Answer:
-    """more: whether there are rows beyond the limit."""
+    """more: whether there are rows beyond the limit. as_of: up to which instant it counts, naive UTC, where that is
+    recorded. note: what else one should know of it, in a sentence."""
 
     report: Report
     table: Table
     more: bool = False
+    as_of: datetime | None = None
+    note: str | None = None
 
 
 def read(
@@ -45,6 +50,24 @@ def read(
         if limit is not None:
             statement += f" limit {limit + 1}"
         table = seen.rows(statement, **values)
-    if limit is None or len(table.rows) <= limit:
-        return Answer(report, table)
-    return Answer(report, Table(table.columns, table.rows[:limit]), more=True)
+    more = limit is not None and len(table.rows) > limit
+    name = report.name if hot else f"rpt_{report.name.partition('_')[2]}"
+    shown = Table(table.columns, table.rows[:limit]) if more else table
+    return Answer(report, shown, more, seen.as_of.get(name), note(name, hot, seen.as_of))
+
+
+def note(name: str, hot: bool, as_of: Mapping[str, datetime]) -> str | None:
+    """What is to be said of a report that is not as of the instant one would think."""
+    own = as_of.get(name)
+    if own is None:
+        return None
+    if hot:
+        return refresh.standing(own)
+    newest = max(as_of, key=lambda other: as_of[other])
+    if own >= as_of[newest]:
+        return None
+    return (
+        f"{name} is as of {own:%Y-%m-%d %H:%M} UTC and older than other reports "
+        f"({newest}: {as_of[newest]:%Y-%m-%d %H:%M}), so they do not add up with each other. "
+        "`vend check` says whether a build failed."
+    )

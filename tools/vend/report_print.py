@@ -40,7 +40,8 @@ def printed(answer: Answer, form: str) -> str:
         return as_csv(answer.table)
     if form == "json":
         rows = [dict(zip(answer.table.columns, map(_exact, row), strict=True)) for row in answer.table.rows]
-        return _json({"ok": True, "report": answer.report.name, "more": answer.more, "rows": rows})
+        head = {"ok": True, "report": answer.report.name, "as_of": _exact(answer.as_of), "more": answer.more}
+        return _json({**head, "rows": rows})
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     return as_text(answer.table, width) + _footer(answer)
 
@@ -105,6 +106,8 @@ def _footer(answer: Answer) -> str:
     told = f"the first {rows}; --limit 0 for all" if answer.more else rows
     if any(None in row for row in answer.table.rows):
         told += f"; {NOTHING} is NULL: unknown, or nothing to tell"
+    if answer.as_of:
+        told += f"; as of {answer.as_of:%Y-%m-%d %H:%M} UTC"
     return f"\n({told})\n"
 
 

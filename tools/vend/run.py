@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import secrets
+import signal
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
-from time import monotonic, sleep
+from datetime import datetime
+from time import monotonic
 from typing import Any
 
-from vend import check, check_report, consistency, dbt, ops, tethered
+from vend import check, check_report, consistency, dbt, ops, refresh, run_lock, tethered
 from vend import sync as loader
 from vend.cli import build_side, hot_dsn, source_dsn, summary_line
 from vend.errors import VendError
-from vend.evaluate import patiently
+from vend.patience import patiently
 from vend.progress import progress, say
 from vend.settings import Settings
 
@@ -69,15 +68,20 @@ def run(settings: Settings, *, sync: bool = True, as_of: datetime | None = None)
     """
     started = loader.utc_now()
     record = Record(f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}", started)
-    with _locked(settings, record.run_id):
+    with ExitStack() as stack:
         try:
+            stack.enter_context(run_lock.held(settings, record.run_id))
             with _ops(settings) as execute:
                 execute("create_runs")
-                died = execute("running_runs", before=started)
-                execute("abandoned_runs", before=started)
+                ((latest,),) = execute("latest_run")
+                record = replace(record, started_at=loader.after(latest))
+                died = execute("running_runs")
+                execute("abandoned_runs")
                 execute("insert_run", run_id=record.run_id, step=record.step, started_at=record.started_at)
+        except run_lock.BusyError:
+            raise
         except VendError:
-            with suppress(VendError):  # it can tell of a warehouse that cannot be written
+            with suppress(VendError):  # it can tell of a disk that is full, or a warehouse that cannot be written
                 check.check(settings)
             raise
         journal = _Journal(settings, record)
@@ -92,7 +96,7 @@ def run(settings: Settings, *, sync: bool = True, as_of: datetime | None = None)
                 journal.note(status="error", error=str(error))
             _checks(settings, journal)
         except BaseException as error:
-            journal.note(status="interrupted", error=f"Ended by {type(error).__name__}.")
+            journal.note(status="interrupted", error=_told(error))
             with suppress(VendError):
                 _close(settings, journal)
             raise
@@ -105,14 +109,20 @@ def _go(settings: Settings, journal: _Journal, sync: bool, as_of: datetime | Non
         with journal.step("sync"):
             loaded = loader.sync(settings, source_dsn(settings))
             rows = sum(table.rows_extracted or 0 for table in loaded.tables)
-            journal.note(sync_run_id=loaded.run_id, rows_loaded=rows, as_of=loaded.started_at)
+            # where the clock went back, the ledger's times go on from the last one
+            at = min(loaded.started_at, loader.utc_now())
+            journal.note(sync_run_id=loaded.run_id, rows_loaded=rows, as_of=at)
             if not loaded.ok:
-                failed = [f"{table.table}: {table.error}" for table in loaded.tables if table.error]
+                failed: dict[str, list[str]] = {}  # a server that went away has one error for many tables
+                for table in loaded.tables:
+                    if table.error:
+                        failed.setdefault(table.error, []).append(table.table)
+                told = " ".join(f"{', '.join(names)}: {error}" for error, names in failed.items())
                 raise Stop(
-                    f"Not every table was loaded, and reports of tables of different ages would not add up; those of "
-                    f"the last run stand. {' '.join(failed)}"
+                    "Not every table was loaded, and reports of tables of different ages would not add up; those of "
+                    f"the last run stand. {told}"
                 )
-    at = as_of or journal.record.as_of or journal.record.started_at
+    at = as_of or journal.record.as_of or min(journal.record.started_at, loader.utc_now())
     journal.note(as_of=at)
     with journal.step("freshness"):
         ages = dbt.freshness(settings)
@@ -162,6 +172,8 @@ def _compare(settings: Settings, journal: _Journal, at: datetime) -> None:
     journal.note(figures_compared=result.compared, figures_differing=len(result.differences))
     if result.skipped:
         journal.say(result.skipped)
+    elif standing := refresh.clock(hot_dsn(settings)):
+        journal.say(standing, "warning")
     if result.differences:
         first = result.differences[0]
         where = f"garage {first.garage_id}{f' on {first.day}' if first.day else ''}"
@@ -192,7 +204,7 @@ def _checks(settings: Settings, journal: _Journal) -> None:
         journal.note(status="error", error=f"Critical: {', '.join(raised['critical'])}. `vend check` says more.")
     elif report.exit_code:
         told = [f"{status}: {', '.join(names)}" for status, names in raised.items() if names and status != "ok"]
-        journal.warn("; ".join([*told, *report.undelivered]) + ".")
+        journal.warn("; ".join([*told, *report.undelivered]).rstrip(".") + ".")
 
 
 class _Journal:
@@ -212,12 +224,8 @@ class _Journal:
 
     def say(self, text: str, level: str = "info") -> None:
         """A line on stderr: for a person on a terminal, JSON elsewhere."""
-        if sys.stderr.isatty():
-            say(f"  {text}")
-            return
-        at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        line = {"at": at, "run_id": self.record.run_id, "step": self.record.step, "level": level, "message": text}
-        say(json.dumps(line, ensure_ascii=False))
+        indent = "  " if sys.stderr.isatty() else ""
+        say(f"{indent}{text}", level, run_id=self.record.run_id, step=self.record.step)
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -233,7 +241,7 @@ class _Journal:
         try:
             yield
         except BaseException as error:
-            self.say(str(error) if isinstance(error, VendError) else type(error).__name__, "error")
+            self.say(_told(error), "error")
             raise
         self.say(f"done in {monotonic() - begun:.1f} s")
 
@@ -244,6 +252,15 @@ def _close(settings: Settings, journal: _Journal) -> None:
         journal.note(status="warning" if journal.warnings else "success", error=" ".join(journal.warnings) or None)
     journal.note(finished_at=max(loader.utc_now(), record.started_at))
     _write(settings, journal)
+
+
+def _told(error: BaseException) -> str:
+    """What ended a step, for a person."""
+    if isinstance(error, VendError):
+        return str(error)
+    if isinstance(error, SystemExit) and isinstance(error.code, int) and error.code > 128:  # as main() has signals
+        return f"Ended by {signal.Signals(error.code - 128).name}."
+    return f"Ended by {'Ctrl-C' if isinstance(error, KeyboardInterrupt) else type(error).__name__}."
 
 
 def _ops(settings: Settings) -> AbstractContextManager[ops.Run]:
@@ -257,28 +274,6 @@ def _write(settings: Settings, journal: _Journal) -> None:
     with _ops(settings) as execute:
         execute("finish_run", **values)
     journal.kept = journal.record
-
-
-@contextmanager
-def _locked(settings: Settings, run_id: str) -> Iterator[None]:
-    """One run at a time on this machine's state folder. Raises VendError, naming the other's process."""
-    path = settings.make_home() / check.RUN_LOCK
-    with path.open("a+") as lock:
-        for patience in (0.02, 0.02, 0.02, None):  # a check holds it for an instant, to see whether a run is going on
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError:
-                if patience is None:
-                    lock.seek(0)
-                    raise VendError(
-                        f"Another `vend run` is going on ({lock.read().strip() or 'just started'}). Wait for it to end."
-                    ) from None
-                sleep(patience)
-        lock.truncate(0)
-        lock.write(f"pid {os.getpid()}, since {loader.utc_now():%Y-%m-%d %H:%M:%S} UTC, run {run_id}")
-        lock.flush()
-        yield
 
 
 def as_text(record: Record) -> str:

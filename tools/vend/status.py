@@ -51,7 +51,7 @@ def _hot(dsn: str) -> list[str]:
         for relation, at, failed in connection.execute(REFRESHES):
             lines.append(f"Hot        {relation:<28}{_at(at)}{'  last refresh failed' if failed else ''}")
         for at, bad in connection.execute(RECONCILED):
-            lines.append(f"Hot        {'reconciled':<28}{_at(at)}{'  see hot.refresh_log' if bad else ''}")
+            lines.append(f"Hot        {'summaries reconciled':<28}{_at(at)}{'  see hot.refresh_log' if bad else ''}")
     return lines
 
 

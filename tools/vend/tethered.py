@@ -7,6 +7,7 @@ stop, upon which it cancels what it has running in the database; if that takes l
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import signal
 import sys
@@ -19,6 +20,7 @@ GRACE = 5.0
 
 def main() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # what cron or nohup starts may ignore it
+    logging.raiseExceptions = False  # or each line that a full disk keeps from dbt's log is a traceback on stderr
     threading.Thread(target=_watch, daemon=True).start()
     try:
         # what dbt makes of the project stays until its end, and to look through it for waste took a seventh of its time

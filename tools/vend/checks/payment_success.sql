@@ -1,4 +1,5 @@
 -- on: warehouse
+-- requires: ops.dbt_nodes
 -- By how many points the share of payments that succeeded on the last whole day before the build is below that of the
 -- :days before. Days with fewer than :fewest payments tried say nothing. The day as in revenue_anomaly.
 with build as (

@@ -1,4 +1,5 @@
 -- on: warehouse
+-- requires: ops.dbt_nodes
 -- Revenue of the last whole day before the build, by currency: how many deviations from the median of that weekday in the
 -- eight weeks before. A deviation is 1.4826 times the median absolute deviation, which is the standard deviation where
 -- chance is normal, but at least :least of the median. For a day of nothing where each of the eight had revenue it is

@@ -9,9 +9,10 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from vend import figures, postgres, reader
+from vend import figures, ops, postgres, reader
 from vend.dashboard import words
 from vend.errors import VendError
+from vend.patience import patiently
 from vend.settings import Settings
 
 Row = dict[str, Any]
@@ -171,9 +172,9 @@ def _hot(dsn: str) -> Hot:
 
 def _cold(settings: Settings, reports: Iterable[str]) -> Cold:
     """What the ledgers say; other tools than ours leave none."""
-    with figures.opened(settings) as ask:
+    with patiently(lambda: figures.opened(settings)) as ask:
         try:
-            built = {name: as_of for name, as_of, _ in ask(_statement("state/built"))}
+            built = {name: as_of for name, _, as_of in ask(ops.statement("reports_built"))}
         except VendError:
             built = {}
         try:

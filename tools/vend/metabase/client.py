@@ -17,6 +17,8 @@ from vend.settings import Settings
 # Metabase tries a new connection to the warehouse before it answers.
 SECONDS = 60
 
+LOGIN = "Set METABASE_API_KEY, a key of the group Administrators, or METABASE_USERNAME and METABASE_PASSWORD."
+
 Json = Any
 
 
@@ -45,6 +47,8 @@ class Client:
     """One Metabase. dry_run: what would be written is counted and not sent."""
 
     def __init__(self, settings: Settings, *, dry_run: bool = False, seconds: float = SECONDS) -> None:
+        if "METABASE_URL" not in settings.metabase:
+            raise UsageError(f"Set METABASE_URL, the address of Metabase: https://metabase.example.com. {LOGIN}")
         self._url = urlsplit(address(settings))
         self._seconds = seconds
         self._secrets = [value for name, value in settings.metabase.items() if name != "METABASE_URL"]
@@ -63,9 +67,7 @@ class Client:
                 raise VendError(f"Metabase at {self._url.netloc} gave no session. Is METABASE_URL a Metabase?")
             self._secrets.append(token)
             return {"X-Metabase-Session": token}
-        raise UsageError(
-            "Set METABASE_API_KEY, a key of the group Administrators, or METABASE_USERNAME and METABASE_PASSWORD."
-        )
+        raise UsageError(LOGIN)
 
     def conceal(self, secret: str) -> None:
         """What is never to be in a message."""

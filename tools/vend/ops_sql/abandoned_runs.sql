@@ -1,6 +1,6 @@
--- The lock is ours, so whatever began before and still says running has died.
+-- The lock is ours, and our own row is yet to come: whatever says that it is running has died.
 update ops.runs
 set
     status = 'interrupted',
     error = 'It ended without a word: killed, or the machine went down.'
-where status = 'running' and started_at < :before
+where status = 'running'

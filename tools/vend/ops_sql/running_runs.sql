@@ -1,4 +1,7 @@
--- Those that say they are running and began before that instant.
-select run_id
+-- Those that say they are running.
+select
+    run_id,
+    started_at
 from ops.runs
-where status = 'running' and started_at < :before
+where status = 'running'
+order by started_at

@@ -1,0 +1,1 @@
+select max(started_at) from ops.runs
