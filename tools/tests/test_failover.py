@@ -195,7 +195,7 @@ def test_a_crash_takes_back_a_refresh_as_a_whole(settings: Settings, primary: st
         refreshing = pool.submit(refresher.execute, "call hot.refresh()")
         waits = "select count(*) from pg_locks where pid = %s and not granted"
         while writer.execute(waits, [refresher.info.backend_pid]).fetchone() != (1,):
-            pass
+            assert not refreshing.done()
         os.kill(refresher.info.backend_pid, signal.SIGKILL)
         with pytest.raises(psycopg.OperationalError):
             refreshing.result()

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -169,6 +169,15 @@ class Writers:
                     subscription,
                 ],
             )
+
+    def do_pay_at_once(self, connection: Connection) -> None:
+        """Payments of one garage by one statement, so that one note tells of those of a day."""
+        ids, instants = [self.id() for _ in range(4)], [self.instant() for _ in range(4)]
+        connection.execute(
+            "insert into payments (id, garage_id, amount, status, payment_date)"
+            " select paid.id, %s, %s, 'succeeded', paid.at from unnest(%s::uuid[], %s::timestamp[]) as paid (id, at)",
+            [*self.some(connection, "garages"), self.money(), ids, instants],
+        )
 
     def do_pay_without_subscription(self, connection: Connection) -> None:
         connection.execute(
@@ -396,28 +405,28 @@ def test_what_the_clock_passes_is_added_and_a_day_with_a_late_payment_counted_an
     """A mark that no counting gives tells which of the two it was."""
     minute = timedelta(minutes=1)
     today = f"garage_id = (select id from garages order by id limit 1) and day = '{hot.clock:%Y-%m-%d}'"
-    is_marked = f"select gross_revenue > 1000 from hot.sum_daily_payments where {today}"
+    mark = f"update hot.sum_daily_payments set gross_revenue = gross_revenue + 1000 where {today}"
 
-    def after(*dates: datetime) -> bool:
-        """Whether the mark is still there after these payments of one statement, and five minutes."""
+    def gross(*dates: datetime) -> Any:
+        """After these payments of one statement, of 1 each, and five minutes."""
         hot.run(PAY, [list(dates)])
         hot.move(hot.clock + 5 * minute)
         hot.refresh()
-        return bool(hot.ask(is_marked))
+        return hot.ask(f"select gross_revenue from hot.sum_daily_payments where {today}")
 
-    after(hot.clock)
-    hot.run(f"update hot.sum_daily_payments set gross_revenue = gross_revenue + 1000 where {today}")
+    before = gross(hot.clock)
+    hot.run(mark)
     start = hot.clock
-    assert after(start, start + minute)  # what is dated at the instant of a refresh is the next one's
-    assert after(start + 20 * minute)
-    assert after(start + 10 * minute)
-    assert after(start + 20 * minute)
-    assert not after(start + 20 * minute, start + 20 * minute - TICK)  # by one that is late, beside one that is not
+    assert gross(start, start + minute, start + 5 * minute) == before + 1002  # at a refresh is after it
+    assert gross(start + 20 * minute) == before + 1003
+    assert gross(start + 10 * minute) == before + 1004
+    assert gross(start + 20 * minute) == before + 1004
+    assert gross(start + 20 * minute, start + 20 * minute - TICK) == before + 8  # the second is late
     hot.check("what was added and what was late")
-    hot.run(f"update hot.sum_daily_payments set gross_revenue = gross_revenue + 1000 where {today}")
+    hot.run(mark)
     hot.run("delete from payments where payment_date = %s", [start + 20 * minute])
-    assert not after(hot.clock)
-    hot.check("a payment deleted that had been added")
+    assert gross(hot.clock) == before + 6
+    hot.check("payments deleted that had been added")
 
 
 def test_a_view_that_is_as_it_would_be_made_is_left_alone(hot: Hot) -> None:
@@ -441,10 +450,10 @@ def test_a_view_that_is_as_it_would_be_made_is_left_alone(hot: Hot) -> None:
     hot.check("a space in a name")
 
 
-def until_it_waits_for_a_lock(connection: Connection, pid: int) -> None:
+def until_it_waits_for_a_lock(connection: Connection, pid: int, work: Future[Any]) -> None:
     waits = "select count(*) from pg_stat_activity where pid = %s and wait_event_type = 'Lock'"
     while connection.execute(waits.encode(), [pid]).fetchone() != (1,):
-        pass
+        assert not work.done()
 
 
 def test_what_commits_while_a_merge_reads_is_left_for_the_next(hot: Hot) -> None:
@@ -458,7 +467,7 @@ def test_what_commits_while_a_merge_reads_is_left_for_the_next(hot: Hot) -> None
         holder.execute("select * from hot.sum_daily_payments for update")
         with psycopg.connect(hot.dsn) as refresher:
             merging = pool.submit(refresher.execute, "select hot.merge_summary('sum_daily_payments')")
-            until_it_waits_for_a_lock(holder, refresher.info.backend_pid)
+            until_it_waits_for_a_lock(holder, refresher.info.backend_pid, merging)
             late.commit()
             holder.rollback()
             merging.result()
@@ -772,7 +781,7 @@ def test_a_killed_refresh_leaves_no_lock_and_nothing_done_by_half(hot: Hot, midd
         holder.execute(lock.encode())
         with ThreadPoolExecutor() as pool:
             refreshing = pool.submit(session.execute, "call hot.refresh()")
-            until_it_waits_for_a_lock(holder, session.info.backend_pid)
+            until_it_waits_for_a_lock(holder, session.info.backend_pid, refreshing)
             before = hot.ask(state)
             holder.execute("select pg_terminate_backend(%s, 10000)", [session.info.backend_pid])
             with pytest.raises(errors.AdminShutdown):
