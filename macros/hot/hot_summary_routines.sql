@@ -36,26 +36,6 @@
         id uuid,
         first_at timestamp
     );
-    do $body$
-    declare
-        attempts int := 0;
-    begin
-        while not exists (
-            select from pg_attribute where attrelid = 'hot.changed_key'::regclass and attname = 'first_at'
-        ) loop
-            begin
-                set local lock_timeout = '250ms';
-                alter table hot.changed_key add column first_at timestamp;
-            exception when lock_not_available then
-                attempts := attempts + 1;
-                if attempts > 120 then
-                    raise;
-                end if;
-                perform pg_sleep(0.25);
-            end;
-        end loop;
-    end
-    $body$;
     comment on table hot.changed_key is
     'What writers changed since the last merge, noted by triggers; day is that of UTC, first_at the earliest date among its changed rows (null: not known), id of the summary''s key or a user. All null: everything.';
 
@@ -273,8 +253,12 @@
             hot.qualified(string_to_array(rest_of_columns, ', '), 'excluded'),
             hot.qualified(string_to_array(rest_of_columns, ', '), 'old')
         ) using summary_name, everything, own.as_of, clock, own.updated_at_seen - interval '{{ var("hot_overlap") }}';
+        -- A build may have set the clock since this merge read it, and the rows are counted up to that instant: the next
+        -- merge counts all of them anew.
         update hot.summary
-        set as_of = clock, updated_at_seen = coalesce(newest, own.updated_at_seen), triggers_seen = triggers
+        set as_of = case when hot.as_of() = clock then clock end,
+            updated_at_seen = coalesce(newest, own.updated_at_seen),
+            triggers_seen = triggers
         where name = summary_name;
     end
     $body$;

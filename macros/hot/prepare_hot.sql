@@ -13,6 +13,33 @@
     {%- endif -%}
 {% endmacro %}
 
+{#- What an earlier version left. A hook of its own, for its lock would go with the whole of prepare_hot, and writers note their
+    changes in this table. -#}
+{% macro upgrade_hot() %}
+    {%- if target.type == 'postgres' and flags.WHICH in ('build', 'run') and execute -%}
+        do $body$
+        declare
+            attempts int := 0;
+        begin
+            while to_regclass('hot.changed_key') is not null and not exists (
+                select from pg_attribute where attrelid = to_regclass('hot.changed_key') and attname = 'first_at'
+            ) loop
+                begin
+                    set local lock_timeout = '250ms';
+                    alter table hot.changed_key add column first_at timestamp;
+                exception when lock_not_available then
+                    attempts := attempts + 1;
+                    if attempts > 120 then
+                        raise;
+                    end if;
+                    perform pg_sleep(0.25);
+                end;
+            end loop;
+        end
+        $body$;
+    {%- endif -%}
+{% endmacro %}
+
 {#- IF NOT EXISTS of an index or a column locks its table all the same, and a refresh at work with it. -#}
 {% macro only_where_missing(relation, statement) %}
     do $body$

@@ -675,6 +675,24 @@ def test_lost_triggers_cost_time_and_no_figure(hot: Hot) -> None:
     assert set(refresh.captures(hot.dsn).values()) == {"triggers"}
 
 
+def test_a_clock_that_is_set_while_a_merge_waits(hot: Hot) -> None:
+    """The rows are counted up to the new instant. Noted as of the old one, the next merge would add some once more."""
+    hot.refresh()
+    hot.run(PAY, [[hot.clock - TICK, hot.clock + TICK]])
+    with psycopg.connect(hot.dsn) as build, psycopg.connect(hot.dsn) as refresher, ThreadPoolExecutor() as pool:
+        build.execute("select from hot.summary where name = 'sum_daily_payments' for update")
+        merging = pool.submit(refresher.execute, "select hot.refresh_one('mv_daily_revenue')")
+        with psycopg.connect(hot.dsn, autocommit=True) as watcher:
+            until_it_waits_for_a_lock(watcher, refresher.info.backend_pid, merging)
+        hot.move(hot.clock + DAY / 24)
+        build.rollback()
+        merging.result()
+        refresher.commit()
+    for _ in range(2):
+        hot.refresh()
+        hot.check("a clock set amid a merge")
+
+
 def test_other_columns_of_a_summary(hot: Hot) -> None:
     """The views go on reading the old table until each is built anew; then it goes."""
     hot.run("alter table hot.sum_stays add column plate text")
