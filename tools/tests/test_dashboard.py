@@ -473,6 +473,41 @@ def test_a_folder_does_not_keep_what_another_reader_may_see(business: Business, 
     assert all(name in ("notes.txt", ".vend-dashboards") or business.odd in name for name in left)
 
 
+def test_a_folder_does_not_keep_what_its_reader_may_see_no_longer(business: Business, tmp_path: Path) -> None:
+    def left() -> set[str]:
+        return {file.name for file in tmp_path.iterdir()} - {".vend-dashboards"}
+
+    mine, taken = f"garage-{business.odd}.html", f"garage-{business.flat}.html"
+    with psycopg.connect(business.dsn, autocommit=True) as owner:
+        (admin,) = owner.execute("select id from users where email = %s", [ADMIN]).fetchone() or (None,)
+        owner.execute("insert into garage_admins (user_id, garage_id) values (%s, %s)", [admin, business.flat])
+        business.write(tmp_path, user=ADMIN)
+        assert left() == {"index.html", mine, taken}
+        owner.execute("delete from garage_admins where user_id = %s and garage_id = %s", [admin, business.flat])
+        (tmp_path / "notes.txt").write_text("mine")
+        csv_files = {file.name for file in business.write(tmp_path, user=ADMIN, form="csv").files}
+        assert left() == csv_files | {"notes.txt"}
+        assert taken not in (tmp_path / ".vend-dashboards").read_text(encoding="utf-8")
+        owner.execute("delete from garage_admins where user_id = %s", [admin])
+        try:
+            with pytest.raises(VendError, match="administers no garage"):
+                business.write(tmp_path, user=ADMIN.upper())
+        finally:
+            owner.execute("insert into garage_admins (user_id, garage_id) values (%s, %s)", [admin, business.odd])
+    assert left() == {"notes.txt"}
+
+
+def test_the_operator_adds_a_garage_to_what_there_is(business: Business, tmp_path: Path) -> None:
+    first, second = (business.write(tmp_path, garage=garage).files[0] for garage in (EMPTY, business.flat))
+    assert first.exists()
+    assert second.exists()
+    (tmp_path / "executive.html").write_text("of an earlier time")
+    with (tmp_path / ".vend-dashboards").open("a") as ledger:
+        ledger.write("\nexecutive.html\n../notes.txt")
+    business.write(tmp_path, platform=False, form="csv")
+    assert not [file for file in tmp_path.iterdir() if file.suffix == ".html"]
+
+
 # ----------------------------------------------------------------------------------------------------- CSV
 
 

@@ -17,6 +17,7 @@ from vend.dashboard import page as pages
 from vend.dashboard.page import Page
 from vend.errors import VendError
 from vend.progress import Progress
+from vend.reader import DeniedError
 from vend.settings import Settings
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -57,12 +58,17 @@ def write(
     _needed(form)
     whole = garage is None if platform is None else platform
     currency = _reporting_currency(settings)
-    found = read.read(settings, dsn, garage=garage, platform=whole, user=user, currency=currency)
+    try:
+        found = read.read(settings, dsn, garage=garage, platform=whole, user=user, currency=currency)
+    except DeniedError:
+        if user is not None and garage is None:
+            _forget(out or _usual(settings, user.strip()), user)
+        raise
     made = datetime.now(UTC).replace(tzinfo=None)
     ending = "html" if form == "csv" else form
     links = {each.id: f"garage-{each.id}.{ending}" for each in found.garages}
     folder = _folder(out or _usual(settings, found.user))
-    _clear(folder, found.user)
+    _clear(folder, found.user, whole=garage is None)
     files: list[Path] = []
     if found.platform is not None:
         files += _put(executive.page(found.platform, found.cold, links, found.hot.zone, made), folder, form)
@@ -83,25 +89,50 @@ def _usual(settings: Settings, user: str | None) -> Path:
     return settings.make_home() / "dashboards" / (re.sub(r"[^\w.@+-]", "_", user) if user else "")
 
 
-def _clear(folder: Path, user: str | None) -> None:
-    """Take away what was written here for somebody else: it may be of garages that this reader does not see."""
+def _ledger(folder: Path) -> tuple[str, list[str]] | None:
+    """Who the pages in the folder are for, and their names; None where there is no such word."""
     try:
         reader, *names = (folder / LEDGER).read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    except OSError as error:
+        raise VendError(
+            f"{folder / LEDGER} cannot be read ({error.strerror}), so whose pages lie there is not known. "
+            "Remove it, or name another folder with --out."
+        ) from None
+    return reader, [name for name in names if NAME.fullmatch(name)]
+
+
+def _clear(folder: Path, user: str | None, whole: bool) -> None:
+    """Take away what was written here before, for somebody else or of what the reader may see no longer.
+
+    Only the operator, who sees all, adds a garage's page to the others (whole: not that alone).
+    """
+    known = _ledger(folder)
+    if known is None or (user is None and not known[0] and not whole):
         return
-    if reader != (user or ""):
-        for name in names:
-            if NAME.fullmatch(name):
-                (folder / name).unlink(missing_ok=True)
-        (folder / LEDGER).unlink()
+    for name in (*known[1], LEDGER):
+        try:
+            (folder / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise VendError(
+                f"{folder / name} is of an earlier time and cannot be removed ({error.strerror}). "
+                "Remove it, or name another folder with --out."
+            ) from None
+
+
+def _forget(folder: Path, user: str) -> None:
+    """Who sees nothing any more keeps no pages either."""
+    known = _ledger(folder)
+    if known and known[0].lower() == user.strip().lower():
+        _clear(folder, user, whole=True)
 
 
 def _sign(folder: Path, user: str | None, files: Sequence[Path]) -> None:
     """Leave word of who these pages are for."""
-    ledger = folder / LEDGER
-    before = ledger.read_text(encoding="utf-8").splitlines()[1:] if ledger.exists() else []
+    _, before = _ledger(folder) or ("", [])
     names = sorted({*before, *(file.name for file in files)})
-    _save(ledger, "\n".join([user or "", *names]).encode())
+    _save(folder / LEDGER, "\n".join([user or "", *names]).encode())
 
 
 def _put(page: Page, out: Path, form: str) -> list[Path]:
