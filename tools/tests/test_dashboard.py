@@ -27,6 +27,7 @@ from recompute import Frame, Row, Source
 
 from vend import dbt, serve, source, sync
 from vend.cli import main
+from vend.dashboard import garage as garages
 from vend.dashboard import picture, words, write
 from vend.dashboard import read as reading
 from vend.errors import VendError
@@ -606,6 +607,53 @@ def test_late_views_and_parts_of_several_builds_are_told() -> None:
     assert page.cold_stamp(reading.Cold((), None), "UTC") == (
         "Reports as of — (the build left no record in ops.dbt_runs); last sync — (ops.sync_runs has no sync)"
     )
+
+
+@pytest.mark.parametrize(
+    ("as_of", "hours"),
+    [
+        (datetime(2026, 3, 10, 18, 30), 167),  # summer time began on the 8th in Chicago
+        (datetime(2026, 3, 20, 18, 30), 168),
+        (datetime(2026, 11, 3, 19, 30), 169),
+    ],
+)
+def test_a_week_before_is_the_same_time_of_day(as_of: datetime, hours: int) -> None:
+    clock = reading.Hot(as_of, True, "America/Chicago", None, 0)
+    here = reading.week_before(clock)
+    assert f"{here:%H:%M}" == "13:30"
+    assert as_of - words.utc(here, clock.zone) == timedelta(hours=hours)
+
+
+def test_each_section_has_the_refresh_of_its_own_views(business: Business) -> None:
+    def aged(views: list[str], hours: int) -> None:
+        with psycopg.connect(business.dsn) as owner:
+            change = "update hot.refresh_log set started_at = started_at - make_interval(hours => %s) where relation = any(%s)"
+            owner.execute(change, [hours, views])
+
+    before = reading._hot(business.dsn)
+    assert before.refreshed_at
+    assert before.owing_at
+    for views, today, owing in (
+        (["mv_failed_payments"], 0, 9),
+        (["mv_current_month_metrics"], 0, 0),
+        (["mv_current_occupancy"], 9, 0),
+    ):
+        aged(views, 9)
+        after = reading._hot(business.dsn)
+        aged(views, -9)
+        assert before.refreshed_at - after.refreshed_at >= timedelta(hours=today - 0.1)
+        assert (before.refreshed_at - after.refreshed_at > timedelta(hours=1)) == bool(today)
+        assert before.owing_at - after.owing_at == timedelta(hours=owing)
+
+
+def test_a_stamp_is_of_what_stands_below_it(business: Business) -> None:
+    read = reading.read(business.settings, business.dsn, garage=business.odd, platform=False, user=None, currency="usd")
+    hot = replace(read.hot, is_fixed=False, refreshed_at=AS_OF, owing_at=AS_OF - timedelta(hours=9))
+    sections = write.html(garages.page(read.garages[0], hot, read.cold, AS_OF)).split("<section")
+    for section in sections[1:]:
+        if "refreshed" in section:
+            assert ("05:30 UTC" if "Failed payments" in section else "14:30 UTC") in section
+    assert "The hot views are late: last refreshed 17 Mar 2026, 05:30 UTC." in sections[0]
 
 
 @pytest.mark.parametrize(

@@ -125,13 +125,13 @@ def cents_apart(text: str) -> Markup:
     return Markup('{}<span class="cents">.{}</span>').format(whole, cents)
 
 
-def hot_stamp(hot: Hot) -> str:
-    """How fresh what is happening now is."""
+def hot_stamp(hot: Hot, refreshed_at: datetime | None) -> str:
+    """How fresh what is happening now is. refreshed_at: what the figures are from."""
     if hot.is_fixed:
         return f"Postgres, as of {words.at(hot.as_of, hot.zone)}, where its clock stands"
-    if hot.refreshed_at is None:
-        return "Postgres; the views have not been refreshed yet"
-    return f"Postgres, refreshed {words.at(hot.refreshed_at, hot.zone)}"
+    if refreshed_at is None:
+        return "Postgres; not refreshed yet"
+    return f"Postgres, refreshed {words.at(refreshed_at, hot.zone)}"
 
 
 def cold_stamp(cold: Cold, zone: str) -> str:
@@ -147,8 +147,8 @@ def warnings(hot: Hot | None, cold: Cold, zone: str, now: datetime) -> list[str]
     if hot and hot.failing:
         views = words.plural(hot.failing, "hot view")
         found.append(f"{views} could not be refreshed the last time: today's figures may be old.")
-    if hot and not hot.is_fixed and hot.refreshed_at and now - hot.refreshed_at > LATE_HOT:
-        found.append(f"The hot views are late: last refreshed {words.at(hot.refreshed_at, zone)}.")
+    if hot and not hot.is_fixed and hot.oldest and now - hot.oldest > LATE_HOT:
+        found.append(f"The hot views are late: last refreshed {words.at(hot.oldest, zone)}.")
     if len(cold.as_of) > 1:
         parts = " and ".join(words.at(at, zone) for at in cold.as_of)
         found.append(f"Parts of the history were built as of {parts}; they do not add up with each other.")

@@ -192,7 +192,7 @@ def _index(found: Any, links: dict[str, str], ending: str, made: datetime) -> di
     return {
         "executive": f"executive.{ending}" if found.platform else None,
         "garages": [(each, links[each.id]) for each in found.garages],
-        "hot_stamp": pages.hot_stamp(found.hot),
+        "hot_stamp": pages.hot_stamp(found.hot, found.hot.oldest),
         "cold_stamp": pages.cold_stamp(found.cold, found.hot.zone),
         "warnings": pages.warnings(found.hot, found.cold, found.hot.zone, made),
         "made": words.at(made, found.hot.zone),
