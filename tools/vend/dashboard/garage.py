@@ -69,7 +69,7 @@ def page(garage: Garage, hot: Hot, cold: Cold, made: datetime) -> Page:
         "hot_stamp": hot_stamp(hot, hot.refreshed_at),
         "owing_stamp": hot_stamp(hot, hot.owing_at),
         "cold_stamp": cold_stamp(cold, hot.zone),
-        "warnings": warnings(hot, cold, hot.zone, made),
+        "warnings": warnings(hot, cold, made),
         "made": words.at(made, hot.zone),
     }
     tables = [today, days, *([profit["table"]] if profit else []), months, failed, hours, passes]

@@ -141,19 +141,30 @@ def cold_stamp(cold: Cold, zone: str) -> str:
     return f"Reports as of {built}; last sync {synced}"
 
 
-def warnings(hot: Hot | None, cold: Cold, zone: str, now: datetime) -> list[str]:
-    """What a reader must know before trusting the page, worst first. now: naive UTC."""
+def warnings(hot: Hot, cold: Cold, now: datetime) -> list[str]:
+    """What a reader must know before trusting a page of both sides, worst first. now: naive UTC."""
     found = []
-    if hot and hot.failing:
+    if hot.failing:
         views = words.plural(hot.failing, "hot view")
         found.append(f"{views} could not be refreshed the last time: today's figures may be old.")
-    if hot and not hot.is_fixed and hot.oldest and now - hot.oldest > LATE_HOT:
-        found.append(f"The hot views are late: last refreshed {words.at(hot.oldest, zone)}.")
+    if not hot.is_fixed and hot.oldest and now - hot.oldest > LATE_HOT:
+        found.append(f"The hot views are late: last refreshed {words.at(hot.oldest, hot.zone)}.")
+    return found + cold_warnings(hot, cold, now)
+
+
+def cold_warnings(hot: Hot, cold: Cold, now: datetime) -> list[str]:
+    """The same for a page of history alone. Where the hot clock stands it is that instant which the history has to keep
+    up with, and the age of the sync says nothing."""
+    found = []
     if len(cold.as_of) > 1:
-        parts = " and ".join(words.at(at, zone) for at in cold.as_of)
+        parts = " and ".join(words.at(at, hot.zone) for at in cold.as_of)
         found.append(f"Parts of the history were built as of {parts}; they do not add up with each other.")
-    if cold.synced_at and now - cold.synced_at > LATE_COLD and not (hot and hot.is_fixed):
-        found.append(f"The history is late: last synced {words.at(cold.synced_at, zone)}.")
+    if cold.as_of and (hot.as_of if hot.is_fixed else now) - max(cold.as_of) > LATE_COLD:
+        found.append(f"The reports are late: as of {words.at(max(cold.as_of), hot.zone)}.")
+    if cold.synced_at and now - cold.synced_at > LATE_COLD and not hot.is_fixed:
+        found.append(f"The history is late: last synced {words.at(cold.synced_at, hot.zone)}.")
+    if not cold.as_of and not cold.synced_at:
+        found.append("No record says how old the history is.")
     return found
 
 

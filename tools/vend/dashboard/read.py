@@ -20,7 +20,8 @@ Row = dict[str, Any]
 
 _SQL = Path(__file__).parents[1] / "dashboard_sql"
 BUILT = """
-    select to_regclass('reporting.mv_active_subscriptions') is not null, to_regproc('hot.reporting_timezone') is not null
+    select to_regclass('reporting.mv_active_subscriptions') is not null,
+        to_regproc('hot.reporting_timezone') is not null
 """
 GARAGE_REPORTS = ("rpt_financial_analytics", "rpt_occupancy_hours", "rpt_pass_performance")
 PLATFORM_REPORTS = (
@@ -64,7 +65,7 @@ class Cold:
 
 @dataclass(frozen=True)
 class Garage:
-    """now: of the hot views; week_ago: beside it, compared_at (UTC)."""
+    """now: of the hot views; week_ago: beside it, compared_at (UTC). in_reports: whether the cold side has it yet."""
 
     id: str
     name: str
@@ -77,6 +78,7 @@ class Garage:
     months: list[Row] = field(default_factory=list)
     hours: list[Row] = field(default_factory=list)
     passes: list[Row] = field(default_factory=list)
+    in_reports: bool = True
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,7 @@ def read(settings: Settings, dsn: str, *, garage: str | None, platform: bool, us
             name: _by_garage(cold.rows(_statement(f"garage_{name}"), garage=one).dicts())
             for name in ("months", "occupancy_hours", "passes")
         }
+        reported = {each.id for each in cold.garages}
         leads = platform and cold.sees_all
         whole = _platform(cold) if leads else None
         built = _cold(settings, GARAGE_REPORTS + (PLATFORM_REPORTS if leads else ()))
@@ -134,6 +137,7 @@ def read(settings: Settings, dsn: str, *, garage: str | None, platform: bool, us
             months=history["months"][each.id],
             hours=history["occupancy_hours"][each.id],
             passes=history["passes"][each.id],
+            in_reports=each.id in reported,
         )
         for each in chosen
         if each.id in now["garages"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from vend.settings import Settings
 TEMPLATES = Path(__file__).parent / "templates"
 LEDGER = ".vend-dashboards"
 """In the folder: who the pages are for, and their names."""
+MARK = b'<meta name="generator" content="vend dashboard">'
+"""In the head of each page."""
 NAME = re.compile(r"(?:index|executive|garage)[\w-]*\.(?:html|png|csv)")
 
 
@@ -68,20 +71,22 @@ def write(
     ending = "html" if form == "csv" else form
     links = {each.id: f"garage-{each.id}.{ending}" for each in found.garages}
     folder = _folder(out or _usual(settings, found.user))
+    stems = [f"garage-{each.id}" for each in found.garages]
+    stems += ["executive"] * (found.platform is not None) + ["index"] * (garage is None and form != "csv")
+    _refuse_foreign(folder, stems, form)
     _clear(folder, found.user, whole=garage is None)
     files: list[Path] = []
     if found.platform is not None:
-        files += _put(executive.page(found.platform, found.cold, links, found.hot.zone, made), folder, form)
+        files += _put(executive.page(found.platform, found.hot, found.cold, links, made), folder, form, found.user)
     for at, each in enumerate(found.garages):
         if progress:
             progress("garages", at, len(found.garages))
-        files += _put(garages.page(each, found.hot, found.cold, made), folder, form)
+        files += _put(garages.page(each, found.hot, found.cold, made), folder, form, found.user)
     if progress:
         progress("garages", len(found.garages), len(found.garages))
     if garage is None and form != "csv":
         index = Page("index", "index.html", "Vend dashboards", _index(found, links, ending, made), [])
-        files = _put(index, folder, form) + files
-    _sign(folder, found.user, files)
+        files = _put(index, folder, form, found.user) + files
     return Written(folder, files, files[0])
 
 
@@ -101,6 +106,26 @@ def _ledger(folder: Path) -> tuple[str, list[str]] | None:
             "Remove it, or name another folder with --out."
         ) from None
     return reader, [name for name in names if NAME.fullmatch(name)]
+
+
+def _refuse_foreign(folder: Path, stems: Sequence[str], form: str) -> None:
+    """Raises VendError where a file that would be written is there and is somebody else's."""
+    _, ours = _ledger(folder) or ("", [])
+    for stem in stems:
+        for file in folder.glob(f"{stem}-*.csv") if form == "csv" else [folder / f"{stem}.{form}"]:
+            if file.name not in ours and os.path.lexists(file) and not (form == "html" and _is_page(file)):
+                raise VendError(
+                    f"{file} is there and was not written by `vend dashboard`. "
+                    "Move it away, or name another folder with --out."
+                )
+
+
+def _is_page(file: Path) -> bool:
+    try:
+        with file.open("rb") as page:
+            return MARK in page.read(1000)
+    except OSError:
+        return False
 
 
 def _clear(folder: Path, user: str | None, whole: bool) -> None:
@@ -135,27 +160,26 @@ def _sign(folder: Path, user: str | None, files: Sequence[Path]) -> None:
     _save(folder / LEDGER, "\n".join([user or "", *names]).encode())
 
 
-def _put(page: Page, out: Path, form: str) -> list[Path]:
-    """The files of one page."""
+def _put(page: Page, out: Path, form: str, user: str | None) -> list[Path]:
+    """The files of one page. The ledger has them first, so that those of a run that was killed are known too."""
     if form == "csv":
         from vend import report_print
         from vend.reader import Table
 
-        files = []
-        for table in page.tables:
-            file = out / f"{page.name}-{table.name}.csv"
+        files = [out / f"{page.name}-{table.name}.csv" for table in page.tables]
+        _sign(out, user, files)
+        for file, table in zip(files, page.tables, strict=True):
             _save(file, report_print.as_csv(Table(*table.values())).encode())
-            files.append(file)
         return files
     text = html(page)
+    file = out / f"{page.name}.{form}"
+    _sign(out, user, [file])
     if form == "png":
         from vend.dashboard import picture
 
-        file = out / f"{page.name}.png"
         picture.take(text, file)
-        return [file]
-    file = out / f"{page.name}.html"
-    _save(file, text.encode())
+    else:
+        _save(file, text.encode())
     return [file]
 
 
@@ -194,7 +218,7 @@ def _index(found: Any, links: dict[str, str], ending: str, made: datetime) -> di
         "garages": [(each, links[each.id]) for each in found.garages],
         "hot_stamp": pages.hot_stamp(found.hot, found.hot.oldest),
         "cold_stamp": pages.cold_stamp(found.cold, found.hot.zone),
-        "warnings": pages.warnings(found.hot, found.cold, found.hot.zone, made),
+        "warnings": pages.warnings(found.hot, found.cold, made),
         "made": words.at(made, found.hot.zone),
         "user": found.user,
         "count": words.plural(len(found.garages), "garage"),
