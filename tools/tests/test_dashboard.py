@@ -28,6 +28,7 @@ from recompute import Frame, Row, Source
 from vend import dbt, serve, source, sync
 from vend.cli import main
 from vend.dashboard import garage as garages
+from vend.dashboard import page as pages
 from vend.dashboard import picture, words, write
 from vend.dashboard import read as reading
 from vend.errors import VendError
@@ -760,7 +761,8 @@ def test_in_a_browser_with_the_network_cut(business: Business, browser: Any, nam
             assert smallest >= 9, (name, width, smallest)
     if name == "odd":
         values = page.locator(".figures .value")
-        values.evaluate_all("all => all.forEach(one => one.firstChild.textContent = '$600,279,348')")
+        large = str(pages.cents_apart("$600,279,348.19"))
+        values.evaluate_all("(all, large) => all.forEach(one => one.innerHTML = large)", large)
         for width in (360, 768, 1440):
             page.set_viewport_size({"width": width, "height": 900})
             assert values.evaluate_all("all => all.every(one => one.scrollWidth <= one.clientWidth)"), width

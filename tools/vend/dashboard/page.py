@@ -118,10 +118,11 @@ def month_column(key: str = "month") -> Column:
 
 
 def cents_apart(text: str) -> Markup:
-    """The cents of a large amount in small type; as text it stays what it was."""
+    """The cents of a large amount in small type, and where a line may end; as text it stays what it was."""
     whole, point, cents = text.partition(".")
     if not point or len(cents) != 2:
         return escape(text)
+    whole = Markup(",<wbr>").join(whole.split(","))
     return Markup('{}<span class="cents">.{}</span>').format(whole, cents)
 
 
