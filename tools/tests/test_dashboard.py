@@ -27,6 +27,8 @@ from recompute import Frame, Row, Source
 
 from vend import dbt, serve, source, sync
 from vend.cli import main
+from vend.dashboard import garage as garages
+from vend.dashboard import page as pages
 from vend.dashboard import picture, words, write
 from vend.dashboard import read as reading
 from vend.errors import VendError
@@ -473,6 +475,61 @@ def test_a_folder_does_not_keep_what_another_reader_may_see(business: Business, 
     assert all(name in ("notes.txt", ".vend-dashboards") or business.odd in name for name in left)
 
 
+def test_a_folder_does_not_keep_what_its_reader_may_see_no_longer(business: Business, tmp_path: Path) -> None:
+    def left() -> set[str]:
+        return {file.name for file in tmp_path.iterdir()} - {".vend-dashboards"}
+
+    mine, taken = f"garage-{business.odd}.html", f"garage-{business.flat}.html"
+    with psycopg.connect(business.dsn, autocommit=True) as owner:
+        (admin,) = owner.execute("select id from users where email = %s", [ADMIN]).fetchone() or (None,)
+        owner.execute("insert into garage_admins (user_id, garage_id) values (%s, %s)", [admin, business.flat])
+        business.write(tmp_path, user=ADMIN)
+        assert left() == {"index.html", mine, taken}
+        new = Page((tmp_path / taken).read_text(encoding="utf-8")).text  # the last sync was before
+        assert new.count("This garage is not in the reports yet.") == 3
+        assert "This garage sells no pass." not in new
+        owner.execute("delete from garage_admins where user_id = %s and garage_id = %s", [admin, business.flat])
+        (tmp_path / "notes.txt").write_text("mine")
+        csv_files = {file.name for file in business.write(tmp_path, user=ADMIN, form="csv").files}
+        assert left() == csv_files | {"notes.txt"}
+        assert taken not in (tmp_path / ".vend-dashboards").read_text(encoding="utf-8")
+        owner.execute("delete from garage_admins where user_id = %s", [admin])
+        try:
+            with pytest.raises(VendError, match="administers no garage"):
+                business.write(tmp_path, user=ADMIN.upper())
+        finally:
+            owner.execute("insert into garage_admins (user_id, garage_id) values (%s, %s)", [admin, business.odd])
+    assert left() == {"notes.txt"}
+
+
+def test_a_foreign_file_is_not_overwritten(business: Business, tmp_path: Path) -> None:
+    page, table = tmp_path / f"garage-{EMPTY}.html", tmp_path / f"garage-{EMPTY}-passes.csv"
+    for form, file in (("html", page), ("csv", table)):
+        file.write_text("of another tool")
+        with pytest.raises(VendError, match=r"was not written by `vend dashboard`.*--out"):
+            business.write(tmp_path, garage=EMPTY, form=form)
+        assert {each.name for each in tmp_path.iterdir()} == {file.name}
+        file.unlink()
+    business.write(tmp_path, garage=EMPTY)
+    (tmp_path / ".vend-dashboards").unlink()
+    business.write(tmp_path, garage=EMPTY)  # a page of ours is known without the ledger
+    (tmp_path / ".vend-dashboards").unlink()
+    (tmp_path / ".vend-dashboards").mkdir()
+    with pytest.raises(VendError, match=r"cannot be read \(Is a directory\).*--out"):
+        business.write(tmp_path, garage=EMPTY)
+
+
+def test_the_operator_adds_a_garage_to_what_there_is(business: Business, tmp_path: Path) -> None:
+    first, second = (business.write(tmp_path, garage=garage).files[0] for garage in (EMPTY, business.flat))
+    assert first.exists()
+    assert second.exists()
+    (tmp_path / "executive.html").write_text("of an earlier time")
+    with (tmp_path / ".vend-dashboards").open("a") as ledger:
+        ledger.write("\nexecutive.html\n../notes.txt")
+    business.write(tmp_path, platform=False, form="csv")
+    assert not [file for file in tmp_path.iterdir() if file.suffix == ".html"]
+
+
 # ----------------------------------------------------------------------------------------------------- CSV
 
 
@@ -560,17 +617,75 @@ def test_late_views_and_parts_of_several_builds_are_told() -> None:
     now = datetime(2026, 3, 17, 15)
     hot = reading.Hot(AS_OF, False, "America/Chicago", AS_OF, 0)
     cold = reading.Cold((AS_OF,), AS_OF)
-    assert page.warnings(replace(hot, refreshed_at=now), cold, "UTC", now) == []
-    late = page.warnings(hot, replace(cold, synced_at=now - timedelta(hours=8)), "America/Chicago", now)
+    assert page.warnings(replace(hot, refreshed_at=now), cold, now) == []
+    late = page.warnings(hot, replace(cold, synced_at=now - timedelta(hours=8)), now)
     assert late == [
         "The hot views are late: last refreshed 17 Mar 2026, 09:30 America/Chicago.",
         "The history is late: last synced 17 Mar 2026, 02:00 America/Chicago.",
     ]
-    parts = page.warnings(None, replace(cold, as_of=(AS_OF, now)), "UTC", AS_OF)
-    assert "do not add up" in parts[0]
+    (parts,) = page.cold_warnings(hot, replace(cold, as_of=(AS_OF, now)), now)
+    assert "do not add up" in parts
+    later = AS_OF + timedelta(hours=8)
+    assert page.cold_warnings(hot, replace(cold, synced_at=later), later) == [
+        "The reports are late: as of 17 Mar 2026, 09:30 America/Chicago."
+    ]
+    standing = replace(hot, is_fixed=True)
+    assert page.warnings(standing, cold, later) == []
+    assert "The reports are late" in page.cold_warnings(replace(standing, as_of=later), cold, later)[0]
+    assert page.cold_warnings(hot, reading.Cold((), None), now) == ["No record says how old the history is."]
     assert page.cold_stamp(reading.Cold((), None), "UTC") == (
         "Reports as of — (the build left no record in ops.dbt_runs); last sync — (ops.sync_runs has no sync)"
     )
+
+
+@pytest.mark.parametrize(
+    ("as_of", "hours"),
+    [
+        (datetime(2026, 3, 10, 18, 30), 167),  # summer time began on the 8th in Chicago
+        (datetime(2026, 3, 20, 18, 30), 168),
+        (datetime(2026, 11, 3, 19, 30), 169),
+    ],
+)
+def test_a_week_before_is_the_same_time_of_day(as_of: datetime, hours: int) -> None:
+    clock = reading.Hot(as_of, True, "America/Chicago", None, 0)
+    here = reading.week_before(clock)
+    assert f"{here:%H:%M}" == "13:30"
+    assert as_of - words.utc(here, clock.zone) == timedelta(hours=hours)
+
+
+def test_each_section_has_the_refresh_of_its_own_views(business: Business) -> None:
+    def aged(views: list[str], hours: int) -> None:
+        with psycopg.connect(business.dsn) as owner:
+            owner.execute(
+                "update hot.refresh_log set started_at = started_at - make_interval(hours => %s)"
+                " where relation = any(%s)",
+                [hours, views],
+            )
+
+    before = reading._hot(business.dsn)
+    assert before.refreshed_at
+    assert before.owing_at
+    for views, today, owing in (
+        (["mv_failed_payments"], 0, 9),
+        (["mv_current_month_metrics"], 0, 0),
+        (["mv_current_occupancy"], 9, 0),
+    ):
+        aged(views, 9)
+        after = reading._hot(business.dsn)
+        aged(views, -9)
+        assert before.refreshed_at - after.refreshed_at >= timedelta(hours=today - 0.1)
+        assert (before.refreshed_at - after.refreshed_at > timedelta(hours=1)) == bool(today)
+        assert before.owing_at - after.owing_at == timedelta(hours=owing)
+
+
+def test_a_stamp_is_of_what_stands_below_it(business: Business) -> None:
+    read = reading.read(business.settings, business.dsn, garage=business.odd, platform=False, user=None, currency="usd")
+    hot = replace(read.hot, is_fixed=False, refreshed_at=AS_OF, owing_at=AS_OF - timedelta(hours=9))
+    sections = write.html(garages.page(read.garages[0], hot, read.cold, AS_OF)).split("<section")
+    for section in sections[1:]:
+        if "refreshed" in section:
+            assert ("05:30 UTC" if "Failed payments" in section else "14:30 UTC") in section
+    assert "The hot views are late: last refreshed 17 Mar 2026, 05:30 UTC." in sections[0]
 
 
 @pytest.mark.parametrize(
@@ -580,6 +695,7 @@ def test_late_views_and_parts_of_several_builds_are_told() -> None:
         ("88.00", "100.00", "−12.0 %", "bad"),
         ("100.04", "100.00", "0.0 %", "level"),
         ("5.00", "0.00", "—", "unknown"),
+        ("100.00", "-100.00", "—", "unknown"),
         ("0.00", "5.00", "−100.0 %", "bad"),
     ],
 )
@@ -643,6 +759,13 @@ def test_in_a_browser_with_the_network_cut(business: Business, browser: Any, nam
                 "e => Math.min(...[...e.querySelectorAll('text')].map(t => t.getBoundingClientRect().height))"
             )
             assert smallest >= 9, (name, width, smallest)
+    if name == "odd":
+        values = page.locator(".figures .value")
+        large = str(pages.cents_apart("$600,279,348.19"))
+        values.evaluate_all("(all, large) => all.forEach(one => one.innerHTML = large)", large)
+        for width in (360, 768, 1440):
+            page.set_viewport_size({"width": width, "height": 900})
+            assert values.evaluate_all("all => all.every(one => one.scrollWidth <= one.clientWidth)"), width
     drawn = 3 if name == "executive" else 0 if name == "index" else 1
     assert page.locator("svg.chart:visible").count() == drawn
     if name in ("odd", "executive"):

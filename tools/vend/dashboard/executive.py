@@ -15,14 +15,14 @@ from vend.dashboard.page import (
     Page,
     Table,
     cold_stamp,
+    cold_warnings,
     count_column,
     money_column,
     month_column,
     percent_column,
     share,
-    warnings,
 )
-from vend.dashboard.read import Cold, Platform, Row
+from vend.dashboard.read import Cold, Hot, Platform, Row
 
 COHORTS, MONTHS = 12, 12
 MOVEMENTS = (
@@ -37,8 +37,10 @@ MOVEMENTS = (
 NO_BASE = "nothing in the month before to compare with"
 
 
-def page(platform: Platform, cold: Cold, links: Mapping[str, str], zone: str, made: datetime) -> Page:
-    """links: the address of a garage's page by its id. made: naive UTC, when it is written."""
+def page(platform: Platform, hot: Hot, cold: Cold, links: Mapping[str, str], made: datetime) -> Page:
+    """hot: for its clock and zone. links: the address of a garage's page by its id. made: naive UTC, when it is
+    written."""
+    zone = hot.zone
     last = platform.last
     complete = [row for row in platform.months if row["is_complete_month"]]
     year = complete[-12:]
@@ -48,7 +50,7 @@ def page(platform: Platform, cold: Cold, links: Mapping[str, str], zone: str, ma
         "month": words.month(last["month"]) if last else None,
         "currency": currency,
         "cold_stamp": cold_stamp(cold, zone),
-        "warnings": warnings(None, cold, zone, made),
+        "warnings": cold_warnings(hot, cold, made),
         "day": words.local(max(cold.as_of), zone) if cold.as_of else None,
         "made": words.at(made, zone),
     }
@@ -289,7 +291,7 @@ def _health(health: list[Row]) -> Table:
         month_column(),
         count_column("charge_count", "Charges"),
         *(percent_column(key, label, unknown) for label, key, unknown in RATES),
-        count_column("in_dunning_charge_count", "Still retried"),
+        count_column("in_dunning_charge_count", "Still owed"),
         Column("avg_days_to_recovery", "Days to recover", lambda value: words.number(value, 1), "nothing recovered"),
         Column("avg_subscription_lifetime_days", "Mean lifetime, days", words.number, "no subscription has begun"),
     ]

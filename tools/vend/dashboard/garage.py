@@ -66,9 +66,10 @@ def page(garage: Garage, hot: Hot, cold: Cold, made: datetime) -> Page:
         "bars": [
             share(row["monthly_revenue"], max(r["monthly_revenue"] for r in garage.passes)) for row in garage.passes
         ],
-        "hot_stamp": hot_stamp(hot),
+        "hot_stamp": hot_stamp(hot, hot.refreshed_at),
+        "owing_stamp": hot_stamp(hot, hot.owing_at),
         "cold_stamp": cold_stamp(cold, hot.zone),
-        "warnings": warnings(hot, cold, hot.zone, made),
+        "warnings": warnings(hot, cold, made),
         "made": words.at(made, hot.zone),
     }
     tables = [today, days, *([profit["table"]] if profit else []), months, failed, hours, passes]

@@ -118,20 +118,21 @@ def month_column(key: str = "month") -> Column:
 
 
 def cents_apart(text: str) -> Markup:
-    """The cents of a large amount in small type; as text it stays what it was."""
+    """The cents of a large amount in small type, and where a line may end; as text it stays what it was."""
     whole, point, cents = text.partition(".")
     if not point or len(cents) != 2:
         return escape(text)
+    whole = Markup(",<wbr>").join(whole.split(","))
     return Markup('{}<span class="cents">.{}</span>').format(whole, cents)
 
 
-def hot_stamp(hot: Hot) -> str:
-    """How fresh what is happening now is."""
+def hot_stamp(hot: Hot, refreshed_at: datetime | None) -> str:
+    """How fresh what is happening now is. refreshed_at: what the figures are from."""
     if hot.is_fixed:
         return f"Postgres, as of {words.at(hot.as_of, hot.zone)}, where its clock stands"
-    if hot.refreshed_at is None:
-        return "Postgres; the views have not been refreshed yet"
-    return f"Postgres, refreshed {words.at(hot.refreshed_at, hot.zone)}"
+    if refreshed_at is None:
+        return "Postgres; not refreshed yet"
+    return f"Postgres, refreshed {words.at(refreshed_at, hot.zone)}"
 
 
 def cold_stamp(cold: Cold, zone: str) -> str:
@@ -141,19 +142,30 @@ def cold_stamp(cold: Cold, zone: str) -> str:
     return f"Reports as of {built}; last sync {synced}"
 
 
-def warnings(hot: Hot | None, cold: Cold, zone: str, now: datetime) -> list[str]:
-    """What a reader must know before trusting the page, worst first. now: naive UTC."""
+def warnings(hot: Hot, cold: Cold, now: datetime) -> list[str]:
+    """What a reader must know before trusting a page of both sides, worst first. now: naive UTC."""
     found = []
-    if hot and hot.failing:
+    if hot.failing:
         views = words.plural(hot.failing, "hot view")
         found.append(f"{views} could not be refreshed the last time: today's figures may be old.")
-    if hot and not hot.is_fixed and hot.refreshed_at and now - hot.refreshed_at > LATE_HOT:
-        found.append(f"The hot views are late: last refreshed {words.at(hot.refreshed_at, zone)}.")
+    if not hot.is_fixed and hot.oldest and now - hot.oldest > LATE_HOT:
+        found.append(f"The hot views are late: last refreshed {words.at(hot.oldest, hot.zone)}.")
+    return found + cold_warnings(hot, cold, now)
+
+
+def cold_warnings(hot: Hot, cold: Cold, now: datetime) -> list[str]:
+    """The same for a page of history alone. Where the hot clock stands it is that instant which the history has to keep
+    up with, and the age of the sync says nothing."""
+    found = []
     if len(cold.as_of) > 1:
-        parts = " and ".join(words.at(at, zone) for at in cold.as_of)
+        parts = " and ".join(words.at(at, hot.zone) for at in cold.as_of)
         found.append(f"Parts of the history were built as of {parts}; they do not add up with each other.")
-    if cold.synced_at and now - cold.synced_at > LATE_COLD and not (hot and hot.is_fixed):
-        found.append(f"The history is late: last synced {words.at(cold.synced_at, zone)}.")
+    if cold.as_of and (hot.as_of if hot.is_fixed else now) - max(cold.as_of) > LATE_COLD:
+        found.append(f"The reports are late: as of {words.at(max(cold.as_of), hot.zone)}.")
+    if cold.synced_at and now - cold.synced_at > LATE_COLD and not hot.is_fixed:
+        found.append(f"The history is late: last synced {words.at(cold.synced_at, hot.zone)}.")
+    if not cold.as_of and not cold.synced_at:
+        found.append("No record says how old the history is.")
     return found
 
 

@@ -74,8 +74,8 @@ def way(value: Decimal | int) -> str:
 
 
 def in_percent(now: Decimal, then: Decimal | None, against: str) -> Change:
-    """The change of an amount. Of nothing no percent can be taken."""
-    if then is None or then == 0:
+    """The change of an amount. Of nothing no percent can be taken, nor of less."""
+    if then is None or then <= 0:
         return Change(DASH, None, against)
     return given((now - then) / then * 100, against)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,11 +18,14 @@ from vend.dashboard import page as pages
 from vend.dashboard.page import Page
 from vend.errors import VendError
 from vend.progress import Progress
+from vend.reader import DeniedError
 from vend.settings import Settings
 
 TEMPLATES = Path(__file__).parent / "templates"
 LEDGER = ".vend-dashboards"
 """In the folder: who the pages are for, and their names."""
+MARK = b'<meta name="generator" content="vend dashboard">'
+"""In the head of each page."""
 NAME = re.compile(r"(?:index|executive|garage)[\w-]*\.(?:html|png|csv)")
 
 
@@ -57,25 +61,32 @@ def write(
     _needed(form)
     whole = garage is None if platform is None else platform
     currency = _reporting_currency(settings)
-    found = read.read(settings, dsn, garage=garage, platform=whole, user=user, currency=currency)
+    try:
+        found = read.read(settings, dsn, garage=garage, platform=whole, user=user, currency=currency)
+    except DeniedError:
+        if user is not None and garage is None:
+            _forget(out or _usual(settings, user.strip()), user)
+        raise
     made = datetime.now(UTC).replace(tzinfo=None)
     ending = "html" if form == "csv" else form
     links = {each.id: f"garage-{each.id}.{ending}" for each in found.garages}
     folder = _folder(out or _usual(settings, found.user))
-    _clear(folder, found.user)
+    stems = [f"garage-{each.id}" for each in found.garages]
+    stems += ["executive"] * (found.platform is not None) + ["index"] * (garage is None and form != "csv")
+    _refuse_foreign(folder, stems, form)
+    _clear(folder, found.user, whole=garage is None)
     files: list[Path] = []
     if found.platform is not None:
-        files += _put(executive.page(found.platform, found.cold, links, found.hot.zone, made), folder, form)
+        files += _put(executive.page(found.platform, found.hot, found.cold, links, made), folder, form, found.user)
     for at, each in enumerate(found.garages):
         if progress:
             progress("garages", at, len(found.garages))
-        files += _put(garages.page(each, found.hot, found.cold, made), folder, form)
+        files += _put(garages.page(each, found.hot, found.cold, made), folder, form, found.user)
     if progress:
         progress("garages", len(found.garages), len(found.garages))
     if garage is None and form != "csv":
         index = Page("index", "index.html", "Vend dashboards", _index(found, links, ending, made), [])
-        files = _put(index, folder, form) + files
-    _sign(folder, found.user, files)
+        files = _put(index, folder, form, found.user) + files
     return Written(folder, files, files[0])
 
 
@@ -83,48 +94,92 @@ def _usual(settings: Settings, user: str | None) -> Path:
     return settings.make_home() / "dashboards" / (re.sub(r"[^\w.@+-]", "_", user) if user else "")
 
 
-def _clear(folder: Path, user: str | None) -> None:
-    """Take away what was written here for somebody else: it may be of garages that this reader does not see."""
+def _ledger(folder: Path) -> tuple[str, list[str]] | None:
+    """Who the pages in the folder are for, and their names; None where there is no such word."""
     try:
         reader, *names = (folder / LEDGER).read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    except OSError as error:
+        raise VendError(
+            f"{folder / LEDGER} cannot be read ({error.strerror}), so whose pages lie there is not known. "
+            "Remove it, or name another folder with --out."
+        ) from None
+    return reader, [name for name in names if NAME.fullmatch(name)]
+
+
+def _refuse_foreign(folder: Path, stems: Sequence[str], form: str) -> None:
+    """Raises VendError where a file that would be written is there and is somebody else's."""
+    _, ours = _ledger(folder) or ("", [])
+    for stem in stems:
+        for file in folder.glob(f"{stem}-*.csv") if form == "csv" else [folder / f"{stem}.{form}"]:
+            if file.name not in ours and os.path.lexists(file) and not (form == "html" and _is_page(file)):
+                raise VendError(
+                    f"{file} is there and was not written by `vend dashboard`. "
+                    "Move it away, or name another folder with --out."
+                )
+
+
+def _is_page(file: Path) -> bool:
+    try:
+        with file.open("rb") as page:
+            return MARK in page.read(1000)
+    except OSError:
+        return False
+
+
+def _clear(folder: Path, user: str | None, whole: bool) -> None:
+    """Take away what was written here before, for somebody else or of what the reader may see no longer.
+
+    Only the operator, who sees all, adds a garage's page to the others (whole: not that alone).
+    """
+    known = _ledger(folder)
+    if known is None or (user is None and not known[0] and not whole):
         return
-    if reader != (user or ""):
-        for name in names:
-            if NAME.fullmatch(name):
-                (folder / name).unlink(missing_ok=True)
-        (folder / LEDGER).unlink()
+    for name in (*known[1], LEDGER):
+        try:
+            (folder / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise VendError(
+                f"{folder / name} is of an earlier time and cannot be removed ({error.strerror}). "
+                "Remove it, or name another folder with --out."
+            ) from None
+
+
+def _forget(folder: Path, user: str) -> None:
+    """Who sees nothing any more keeps no pages either."""
+    known = _ledger(folder)
+    if known and known[0].lower() == user.strip().lower():
+        _clear(folder, user, whole=True)
 
 
 def _sign(folder: Path, user: str | None, files: Sequence[Path]) -> None:
     """Leave word of who these pages are for."""
-    ledger = folder / LEDGER
-    before = ledger.read_text(encoding="utf-8").splitlines()[1:] if ledger.exists() else []
+    _, before = _ledger(folder) or ("", [])
     names = sorted({*before, *(file.name for file in files)})
-    _save(ledger, "\n".join([user or "", *names]).encode())
+    _save(folder / LEDGER, "\n".join([user or "", *names]).encode())
 
 
-def _put(page: Page, out: Path, form: str) -> list[Path]:
-    """The files of one page."""
+def _put(page: Page, out: Path, form: str, user: str | None) -> list[Path]:
+    """The files of one page. The ledger has them first, so that those of a run that was killed are known too."""
     if form == "csv":
         from vend import report_print
         from vend.reader import Table
 
-        files = []
-        for table in page.tables:
-            file = out / f"{page.name}-{table.name}.csv"
+        files = [out / f"{page.name}-{table.name}.csv" for table in page.tables]
+        _sign(out, user, files)
+        for file, table in zip(files, page.tables, strict=True):
             _save(file, report_print.as_csv(Table(*table.values())).encode())
-            files.append(file)
         return files
     text = html(page)
+    file = out / f"{page.name}.{form}"
+    _sign(out, user, [file])
     if form == "png":
         from vend.dashboard import picture
 
-        file = out / f"{page.name}.png"
         picture.take(text, file)
-        return [file]
-    file = out / f"{page.name}.html"
-    _save(file, text.encode())
+    else:
+        _save(file, text.encode())
     return [file]
 
 
@@ -161,9 +216,9 @@ def _index(found: Any, links: dict[str, str], ending: str, made: datetime) -> di
     return {
         "executive": f"executive.{ending}" if found.platform else None,
         "garages": [(each, links[each.id]) for each in found.garages],
-        "hot_stamp": pages.hot_stamp(found.hot),
+        "hot_stamp": pages.hot_stamp(found.hot, found.hot.oldest),
         "cold_stamp": pages.cold_stamp(found.cold, found.hot.zone),
-        "warnings": pages.warnings(found.hot, found.cold, found.hot.zone, made),
+        "warnings": pages.warnings(found.hot, found.cold, made),
         "made": words.at(made, found.hot.zone),
         "user": found.user,
         "count": words.plural(len(found.garages), "garage"),
