@@ -160,6 +160,7 @@ def bench(options: argparse.Namespace) -> list[str]:
     try:
         if options.keep and seeded.exists():
             vend(home, "up")
+            vend(home, "sync")  # in full, for the server was started anew: before the builds, and not amid them
             with duckdb.connect(warehouse) as built:
                 for schema in BUILT:
                     built.execute(f"drop schema if exists {schema} cascade")

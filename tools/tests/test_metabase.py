@@ -181,7 +181,11 @@ def test_what_others_made_stays(metabase: Metabase, settings: Settings) -> None:
     garage["parameters"].append({"id": "abcd", "name": "Mine", "slug": "mine", "type": "string/="})
     before = pushed(settings)
     assert before.changes == []
-    assert before.notes[1:] == ["Not ours in 'Vend garages', left alone: Mine."]
+    assert before.notes[1:] == [
+        f"In 'Garage dashboard', which tenants see, 'question {theirs['id']}' does not heed garage: every tenant sees "
+        "all of it. Map the filter to it, or take it off.",
+        "Not ours in 'Vend garages', left alone: Mine.",
+    ]
     pick(metabase.cards, "Passes")["name"] = "Passes, my way"
     assert pushed(settings).changes == [
         "created  question   Passes",

@@ -275,7 +275,15 @@ class _Push:
         if declared.locked:
             allowed = dict.fromkeys(declared.filters, "enabled") | dict.fromkeys(declared.locked, "locked")
             wanted |= {"enable_embedding": True, "embedding_params": allowed}
+            if open_ := _unlocked(self.content, declared, cards, there):
+                self.outcome.notes.append(
+                    f"In {name!r}, which tenants see, {', '.join(open_)} does not heed "
+                    f"{' and '.join(declared.locked)}: every tenant sees all of it. Map the filter to it, or take it "
+                    "off."
+                )
         unlike = _unlike(wanted, there)
+        if declared.locked and there.get("embedding_params") != allowed and "embedding_params" not in unlike:
+            unlike.append("embedding_params")
         placed = _placed(self.content, declared, cards, there)
         current = [_kept(dashcard) for dashcard in there.get("dashcards") or []]
         if _positions(placed) != _positions(current):
@@ -414,6 +422,19 @@ def _placed(content: Content, declared: Collection, cards: Mapping[str, int], th
             other["row"] = bottom
             bottom += other["size_y"]
     return placed + others
+
+
+def _unlocked(content: Content, declared: Collection, cards: Mapping[str, int], there: Json) -> list[str]:
+    """Questions of others on a dashboard that a locked filter does not reach."""
+    locked = {_parameter_id(content.filters[key]) for key in declared.locked}
+    found = []
+    for dashcard in there.get("dashcards") or []:
+        shown = [dashcard.get("card_id"), *(card["id"] for card in dashcard.get("series") or [])]
+        reached = {(one.get("card_id"), one["parameter_id"]) for one in dashcard.get("parameter_mappings") or []}
+        for card in shown:
+            if card is not None and card not in cards.values() and not {(card, one) for one in locked} <= reached:
+                found.append(repr((dashcard.get("card") or {}).get("name") or f"question {card}"))
+    return sorted(set(found))
 
 
 def _overlap(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
