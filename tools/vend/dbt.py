@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -139,7 +139,8 @@ def build(
     outcome = _outcome([*command, *arguments], settings, side, dsn, progress, {**(environ or {}), **_instant(as_of)})
     if not PARTS & {argument.partition("=")[0] for argument in arguments}:
         results = target_path(settings, side) / "run_results.json"
-        shutil.copyfile(results, results.with_name(WHOLE))
+        with suppress(OSError):  # a full disk: the build is told of all the same
+            shutil.copyfile(results, results.with_name(WHOLE))
     return outcome
 
 

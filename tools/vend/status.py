@@ -74,13 +74,14 @@ def _cold(settings: Settings) -> list[str]:
 
 def _built(settings: Settings) -> list[str]:
     """When `vend build cold` last ran, and as of when: of all, and of a part since. Not dbt by hand."""
-    found: dict[str, tuple[str, dict[str, Any]]] = {}
-    for name, what in ((dbt.WHOLE, "vend build cold ran"), ("run_results.json", "a part of it ran")):
+    found: dict[str, dict[str, Any]] = {}
+    for name in (dbt.WHOLE, "run_results.json"):
         with suppress(OSError, ValueError):
             results = json.loads((dbt.target_path(settings, "cold") / name).read_text())
-            found.setdefault(results["metadata"]["invocation_id"], (what, results))
-    lines = []
-    for what, results in found.values():
+            found.setdefault(results["metadata"]["invocation_id"], results)
+    lines: list[str] = []
+    for results in found.values():
+        what = "a part of it ran" if lines else "vend build cold ran"
         at = f"{results['metadata']['generated_at'][:19].replace('T', ' ')} UTC"
         as_of = results["args"].get("vars", {}).get("as_of") or results["metadata"]["env"].get(dbt.AS_OF_NOTED)
         lines.append(f"Cold       {what} {at}{f' as of {as_of} UTC' if as_of else ''}")
