@@ -1,6 +1,8 @@
 """How the application reads for one user of many: a pool, a transaction, SET LOCAL. Explained in docs/tenants.md.
 
 python examples/application.py postgresql://vend_app@db.example/vend USER_ID
+
+To the embedded server, whose address is a URI with parameters: "$VEND_POSTGRES_DSN&user=vend_app".
 """
 
 from __future__ import annotations
@@ -55,7 +57,7 @@ def my_subscriptions(pool: ConnectionPool, user_id: UUID) -> list[tuple[Any, ...
 
 def main() -> None:
     if len(sys.argv) != 3:
-        sys.exit(f"Usage: python {sys.argv[0]} DSN_OF_VEND_APP USER_ID")
+        sys.exit(f"Usage: python {sys.argv[0]} DSN USER_ID, where the user in the DSN is vend_app")
     dsn, user_id = sys.argv[1], UUID(sys.argv[2])
     with ConnectionPool(dsn, min_size=1, max_size=4, open=True) as pool:
         for name, revenue, payments in todays_revenue(pool, user_id):

@@ -571,6 +571,14 @@ def upstream(edges: set[tuple[str, str]], node: str) -> set[str]:
     return found
 
 
+def test_a_description_may_hold_any_markup(declared: Site, tmp_path: Path) -> None:
+    plain, markup = docsite.filled({}, {}), "".join(shipped for shipped, _ in docsite.MENDED) + "</script><!--<script>"
+    page = tmp_path / "index.html"
+    page.write_text(docsite.filled(declared.manifest | {"said": markup}, declared.catalog))
+    assert site(page).manifest["said"] == markup
+    assert page.read_text().count("<") == plain.count("<")
+
+
 def test_both_sides_are_one_graph(manifests: dict[str, Manifest], declared: Site) -> None:
     whole = declared.manifest
     wanted = {

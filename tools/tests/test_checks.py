@@ -65,6 +65,8 @@ SHAPES = {
 for table in ("runs", "alerts"):
     columns = re.findall(r"^    (\w+) (\w+),?$", ops.statement(f"create_{table}"), re.MULTILINE)
     SHAPES[f"vend.ops.{table}"] = {name: kind.replace("datetime", "timestamp") for name, kind in columns}
+columns = re.findall(r"^    (\w+) (\w+)", (Path(warehouse.__file__).parent / "sync_runs.sql").read_text(), re.MULTILINE)
+SHAPES["vend.ops.sync_runs"] = dict(columns)
 
 
 @pytest.fixture
@@ -207,6 +209,29 @@ def test_payment_success(db: duckdb.DuckDBPyConnection) -> None:
     assert answers(db, "payment_success") == {"all garages": pytest.approx(drop, abs=0.051)}
     db.execute("delete from vend.marts.fact_payment_attempts where payment_date_day = date '2026-11-22'")
     assert answers(db, "payment_success") == {}
+
+
+def test_rows_gone(db: duckdb.DuckDBPyConnection) -> None:
+    def loaded(table: str, hours: int, *counts: int | None, status: str = "success") -> None:
+        inserted, deleted, rows = counts
+        entry = {"table_name": table, "status": status, "started_at": NOW + timedelta(hours=hours)}
+        insert(db, "ops.sync_runs", [entry | {"rows_inserted": inserted, "rows_deleted": deleted, "raw_rows": rows}])
+
+    for table in ("garages", "passes", "payments", "users"):
+        loaded(table, -60, 1522, 0, 1522)
+    loaded("parked", -60, 10, 0, 10)
+    loaded("parked", -1, 0, 10, 0)  # ten are too few
+    loaded("payments", -6, 0, 1522, 0)  # truncated, the sync before it was days ago
+    loaded("payments", -1, 0, 0, 0)  # a sync later they are still gone
+    loaded("payments", 0, None, None, None, status="failed")
+    for hours in range(-20, 0, 5):  # a bit at a time
+        loaded("users", hours, 0, 200, 1522 - 200 * (hours + 25) // 5)
+    loaded("passes", -2, 1522, 1522, 1522)  # each replaced by another
+    expected = {"garages": 0, "passes": 0, "payments": 100, "users": round(100 * 800 / 1522, 1)}
+    assert answers(db, "rows_gone") == expected
+    loaded("payments", 1, 1500, 0, 1500)
+    assert answers(db, "rows_gone") == expected | {"payments": round(100 * 22 / 1522, 1)}
+    assert answers(db, "rows_gone", NOW + timedelta(days=2))["users"] == round(100 * 200 / 922, 1)
 
 
 def test_failed_nodes(db: duckdb.DuckDBPyConnection) -> None:
@@ -375,12 +400,21 @@ def test_before_the_first_run(loaded: Settings) -> None:
     for builtin in ("failed_run", "hot_cold_differences"):
         (result,) = check.check(loaded, listed=[ALERTS[builtin]]).results
         assert (result.status, result.elsewhere) == ("not here", "there was no `vend run` yet")
+    (result,) = check.check(loaded, listed=[ALERTS["rows_gone"]]).results
+    assert (result.status, result.rows) == ("ok", ())
 
 
 def test_not_here(loaded: Settings) -> None:
     report = check.check(loaded, listed=[ALERTS["credits"], ALERTS["slow_reports"]])
     assert [result.status for result in report.results] == ["not here", "not here"]
     assert report.exit_code == 0
+
+
+def test_no_hot_side(home: Callable[..., Settings], database: str) -> None:
+    settings = home(postgres_dsn=database)
+    for builtin in ("hot_age", "hot_errors"):
+        (result,) = check.check(settings, listed=[ALERTS[builtin]], dry_run=True).results
+        assert re.search(r'"hot\.freshness" does not exist.* with `vend build hot`\.$', result.error or "")
 
 
 def test_slow_hot_queries(database: str) -> None:

@@ -16,10 +16,10 @@ from pathlib import Path
 import duckdb
 import psycopg
 import pytest
-from conftest import PROJECT
+from conftest import PROJECT, settings_in
 from psycopg import conninfo
 
-from vend import dbt, source
+from vend import dbt, source, status
 from vend.errors import UsageError
 from vend.settings import Settings
 
@@ -280,6 +280,25 @@ def test_status_before_anything(vend: Run) -> None:
     assert finished.returncode == 0
     assert "is stopped" in finished.stdout
     assert "vend sync" in finished.stdout
+
+
+def test_status_knows_the_last_whole_build(tmp_path: Path) -> None:
+    target = tmp_path / "state" / "target" / "cold"
+    target.mkdir(parents=True)
+    settings = settings_in(tmp_path / "state")
+    for name, at, as_of in ((dbt.WHOLE, 1, "2026-01-31 12:00:00"), ("run_results.json", 2, "2026-01-31 13:00:00")):
+        metadata = {
+            "generated_at": f"2026-02-0{at}T01:02:03Z",
+            "invocation_id": str(at),
+            "env": {dbt.AS_OF_NOTED: as_of},
+        }
+        (target / name).write_text(json.dumps({"metadata": metadata, "args": {}}))
+    assert status._built(settings) == [
+        "Cold       vend build cold ran 2026-02-01 01:02:03 UTC as of 2026-01-31 12:00:00 UTC",
+        "Cold       a part of it ran 2026-02-02 01:02:03 UTC as of 2026-01-31 13:00:00 UTC",
+    ]
+    shutil.copy(target / "run_results.json", target / dbt.WHOLE)
+    assert len(status._built(settings)) == 1
 
 
 def test_a_command_without_a_checkout(tmp_path: Path) -> None:

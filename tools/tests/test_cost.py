@@ -214,6 +214,7 @@ def test_what_if_changes_one_thing(home: Callable[..., Settings]) -> None:
         ("runs_a_day=often", "must be a number, 0 or more"),
         ("runs_a_day=-1", "must be a number, 0 or more"),
         ("runs_a_day=nan", "must be a number, 0 or more"),
+        ("dashboard_hours=0", "there must be hours over which dashboard_visits_a_day are spread"),
         ("dbt_wh=huge", "must be one of: xsmall, small"),
         ("edition=free", "must be one of: standard, enterprise, business_critical"),
     ],

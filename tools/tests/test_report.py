@@ -140,6 +140,8 @@ def test_a_garage_is_named_by_id_or_name() -> None:
     garages = [Garage("1a", "Edge"), Garage("2b", "Edge"), Garage("3c", "Harwood No. 10")]
     admin = Reader("ann@x", False, garages, lambda statement, values: Table([], []))
     assert admin.garage(" harwood NO. 10 ") == admin.garage("3C") == garages[2]
+    spaced = Garage("4d", "  spaced  ")
+    assert Reader("ann@x", False, [spaced], admin._read).garage("  spaced  ") == spaced
     with pytest.raises(VendError, match="2 garages are called 'edge': 1a, 2b"):
         admin.garage("edge")
     with pytest.raises(DeniedError, match="ann@x administers no garage 'Other'"):

@@ -312,17 +312,24 @@ def test_the_hot_side_is_checked(business: Business, first: run.Record) -> None:
     assert late.keys() == {"mv_daily_revenue"}
     assert 20 <= (late["mv_daily_revenue"] or 0) < 22
     business.connection.execute(older.format("+").encode(), ["mv_daily_revenue"])
+    stand = "insert into hot.setting select now() at time zone 'UTC' - interval '9 days' * %s"
+    for days, expected in ((1, {"the clock": 9 * 24 * 60}), (-1, {})):  # a forgotten --as-of; a rehearsal
+        business.connection.execute(stand.encode(), [days])
+        assert on_hot(business, "hot_age") == {name: pytest.approx(age, abs=1) for name, age in expected.items()}
+        business.connection.execute("delete from hot.setting")
     (name, definition) = business.connection.execute(
         "select indexrelid::regclass::text, pg_get_indexdef(indexrelid) from pg_index"
         " where indrelid = 'hot.mv_current_occupancy'::regclass and indisunique"
     ).fetchone() or ("", "")
-    business.connection.execute(f"drop index {name}".encode())  # without it a refresh fails
+    business.connection.execute(f"drop index {name}".encode())  # without it a refresh fails,
+    business.connection.execute("update garages set capacity = capacity + 1")  # and there is something to refresh
     try:
         for _ in range(2):
             refresh.refresh(business.dsn)
         assert on_hot(business, "hot_errors") == {"mv_current_occupancy": 2}
     finally:
         business.connection.execute(definition.encode())
+        business.connection.execute("update garages set capacity = capacity - 1")
     refresh.refresh(business.dsn)
     assert on_hot(business, "hot_errors") == {}
 

@@ -124,9 +124,11 @@ def reads_all(place: Place, otherwise: str) -> str:
 
 
 def test_a_second_time_changes_nothing_and_says_so(place: Place) -> None:
-    before = access(place.dsn)
+    results = dbt.target_path(place.home_of(place.dsn), "hot") / "run_results.json"
+    before, built = access(place.dsn), results.read_bytes()
     told = place.operation(place.dsn, "create_roles")
     assert access(place.dsn) == before
+    assert results.read_bytes() == built  # which are those of the build
     for words in ("vend_app is there.", "vend_bi is there.", "vend_sync is there.", "on and unchanged"):
         assert words in told
     assert place.build(place.dsn, *SECURE).ok

@@ -21,7 +21,11 @@ def as_text(report: Report) -> str:
         lines += [f"{result.status:<10}{result.alert.name:<32}{told[0]}", *(f"{'':<42}{line}" for line in told[1:])]
     counts = [(status, sum(result.status == status for result in report.results)) for status in (*WORST, "not here")]
     summary = ", ".join(f"{number} {status}" for status, number in counts if number)
-    lines.append(f"{len(report.results)} checks: {summary}. {report.open} alerts open, {report.sent} messages sent.")
+    checks, opened, sent = (
+        f"{number} {what}{'' if number == 1 else 's'}"
+        for number, what in ((len(report.results), "check"), (report.open, "alert"), (report.sent, "message"))
+    )
+    lines.append(f"{checks}: {summary}. {opened} open, {sent} sent.")
     return "\n".join(lines)
 
 

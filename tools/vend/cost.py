@@ -257,6 +257,8 @@ def _load(model: Model, entry: Mapping[str, Any]) -> Load:
     times, seconds, suspend = model.number(entry["times"]), model.number(entry["seconds"]), model.number(SUSPEND)
     window = model.number(entry["hours"]) * HOUR if "hours" in entry else Fraction(DAY)
     days = model.number(entry["days"]) if "days" in entry else model.number("days")
+    if times and not window:
+        raise UsageError(f"{entry['hours']} is 0; there must be hours over which {entry['times']} are spread.")
     if not suspend:  # it never sleeps
         window, days = Fraction(DAY), model.number("days")
     size = model.sizes[entry["warehouse"]]

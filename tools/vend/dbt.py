@@ -6,11 +6,12 @@ import itertools
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -103,6 +104,11 @@ def environment(settings: Settings, dsn: str | None) -> dict[str, str]:
     return values
 
 
+# The results of the last build of a whole side, beside run_results.json, which may be those of a part.
+WHOLE = "whole_build.json"
+PARTS = {"--select", "-s", "--selector", "--models", "-m", "--exclude", "--resource-type", "--resource-types"}
+
+
 def target_path(settings: Settings, side: str) -> Path:
     return settings.home / "target" / side
 
@@ -130,7 +136,12 @@ def build(
         raise UsageError("as_of is given twice, by --as-of and in --vars. Give it once.")
     if variables:
         command += ["--vars", json.dumps(variables, default=str)]
-    return _outcome([*command, *arguments], settings, side, dsn, progress, {**(environ or {}), **_instant(as_of)})
+    outcome = _outcome([*command, *arguments], settings, side, dsn, progress, {**(environ or {}), **_instant(as_of)})
+    if not PARTS & {argument.partition("=")[0] for argument in arguments}:
+        results = target_path(settings, side) / "run_results.json"
+        with suppress(OSError):  # a full disk: the build is told of all the same
+            shutil.copyfile(results, results.with_name(WHOLE))
+    return outcome
 
 
 def _instant(as_of: datetime | None) -> dict[str, str]:
@@ -253,7 +264,7 @@ def operation(
     packages.ensure(settings)
     settings.make_home()
     log = settings.home / "logs" / side
-    command = ["--quiet", "run-operation", name]
+    command = ["--quiet", "--no-write-json", "run-operation", name]  # a build's results stay
     command += ["--args", json.dumps(arguments), "--project-dir", str(settings.project), "--target", side]
     command += ["--target-path", str(target_path(settings, side)), "--log-path", str(log), "--no-use-colors"]
     variables = {**os.environ, **environment(settings, dsn), **(environ or {})}

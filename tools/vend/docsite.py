@@ -272,8 +272,8 @@ def filled(manifest: Document, catalog: Document) -> str:
     for slot, data in zip(SLOTS, (manifest, catalog), strict=True):
         if page.count(slot) != 1:
             raise VendError("dbt's page is of another make than this knows. Report it, with dbt's version.")
-        # "</" would end the script
-        page = page.replace(slot, json.dumps(data, ensure_ascii=True, separators=(",", ":")).replace("</", "<\\/"))
+        # "</script" would end the script, and what MENDED looks for is the page's own
+        page = page.replace(slot, json.dumps(data, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c"))
     for shipped, ours in MENDED:
         page = page.replace(shipped, ours)
     return page

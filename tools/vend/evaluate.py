@@ -27,6 +27,8 @@ TABLE = "select 1 from information_schema.tables where lower(table_schema) || '.
 # Of a subject or a detail, in characters.
 LONGEST = 200
 RUNS = "ops.runs"
+# What else than a build of the cold side makes tables of OPS; where it never ran, a check on it makes no sense.
+MAKERS = {RUNS: "vend run", "ops.sync_runs": "vend sync"}
 
 
 @dataclass(frozen=True)
@@ -114,8 +116,8 @@ def _one(settings: Settings, alert: Alert, warehouse: _Once, hot: _Once, now: da
     values = {name: now + value if isinstance(value, timedelta) else value for name, value in alert.values.items()}
     values["now"] = now
     if alert.on == "warehouse":
-        if alert.requires == RUNS and not warehouse()(TABLE, [RUNS]):
-            return Result(alert, elsewhere="there was no `vend run` yet")
+        if alert.requires in MAKERS and not warehouse()(TABLE, [alert.requires]):
+            return Result(alert, elsewhere=f"there was no `{MAKERS[alert.requires]}` yet")
         if alert.requires:
             _need(warehouse(), alert.requires)
         found = warehouse()(*ops.bound(alert.sql, values))
@@ -224,7 +226,7 @@ def disk(settings: Settings, warehouse: Callable[[], figures.Ask], now: datetime
     places = {"state folder": settings.home}
     if settings.warehouse == "duckdb":
         places["DuckDB file"] = settings.duckdb_path
-    if settings.postgres_dsn is None:
+    if settings.postgres_dsn is None or server.is_own(settings, settings.postgres_dsn):
         places["embedded Postgres"] = server.status(settings).data
     devices: dict[int, tuple[list[str], Path]] = {}
     for name, path in places.items():

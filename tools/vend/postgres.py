@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -108,6 +109,10 @@ def explained(what: str, dsn: str) -> Iterator[None]:
     except (errors.DiskFull, errors.OutOfMemory) as error:
         raise VendError(f"{what}: the server is out of room ({reason(error)}) Free some and rerun.") from None
     except errors.UndefinedTable as error:
+        if re.search(r'"(hot|reporting)\.', reason(error)):
+            raise VendError(
+                f"{what}: {reason(error)} Build the hot side in {where(dsn)} with `vend build hot`."
+            ) from None
         raise VendError(
             f"{what}: {reason(error)} {where(dsn)} lacks Vend's schema; "
             "check the DSN, or create it with `vend source init`."

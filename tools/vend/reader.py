@@ -71,7 +71,7 @@ class Reader:
         """The garage of that id or name, upper or lower case. Raises DeniedError for one that the user may not see, in
         the words for one that does not exist."""
         wanted = given.strip().lower()
-        found = [garage for garage in self.garages if wanted in (garage.id.lower(), garage.name.lower())]
+        found = [garage for garage in self.garages if wanted in (garage.id.lower(), garage.name.strip().lower())]
         if len(found) == 1:
             return found[0]
         if found:
@@ -144,7 +144,7 @@ def _relation(settings: Settings, built: set[str], user: str | None, sees_all: b
     if not sees_all:
         if f"vw_{what}" not in built and f"rpt_{what}" in built:
             raise DeniedError(
-                f"Access denied: rpt_{what} covers the whole platform and is for super admins; {user} is none."
+                f"Access denied: rpt_{what} covers the whole platform and is for super admins; {user} is not one."
             )
         name = f"vw_{what}"
     elif settings.warehouse == "snowflake" and user is None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
+from typing import Any
 
 from vend import dbt, postgres, server, sync, warehouse
 from vend.errors import VendError
@@ -71,14 +73,19 @@ def _cold(settings: Settings) -> list[str]:
 
 
 def _built(settings: Settings) -> list[str]:
-    """When `vend build cold` last ran, and as of when; dbt by hand leaves no trace here."""
-    try:
-        results = json.loads((dbt.target_path(settings, "cold") / "run_results.json").read_text())
-    except (OSError, ValueError):
-        return ["Cold       not built yet: vend build cold"]
-    at = f"{results['metadata']['generated_at'][:19].replace('T', ' ')} UTC"
-    as_of = results["args"].get("vars", {}).get("as_of") or results["metadata"]["env"].get(dbt.AS_OF_NOTED)
-    return [f"Cold       vend build cold ran {at}{f' as of {as_of} UTC' if as_of else ''}"]
+    """When `vend build cold` last ran, and as of when: of all, and of a part since. Not dbt by hand."""
+    found: dict[str, dict[str, Any]] = {}
+    for name in (dbt.WHOLE, "run_results.json"):
+        with suppress(OSError, ValueError):
+            results = json.loads((dbt.target_path(settings, "cold") / name).read_text())
+            found.setdefault(results["metadata"]["invocation_id"], results)
+    lines: list[str] = []
+    for results in found.values():
+        what = "a part of it ran" if lines else "vend build cold ran"
+        at = f"{results['metadata']['generated_at'][:19].replace('T', ' ')} UTC"
+        as_of = results["args"].get("vars", {}).get("as_of") or results["metadata"]["env"].get(dbt.AS_OF_NOTED)
+        lines.append(f"Cold       {what} {at}{f' as of {as_of} UTC' if as_of else ''}")
+    return lines or ["Cold       not built yet: vend build cold"]
 
 
 def _at(moment: object) -> str:
