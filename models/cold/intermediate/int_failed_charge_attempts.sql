@@ -8,48 +8,88 @@
     on_schema_change='append_new_columns',
     pre_hook="{% if is_incremental() %}
         delete from {{ this }}
-        where hash(payer_id) not in (
-            select hash(coalesce(subscription_id, payment_id)) from {{ ref('fact_payment_attempts') }}
-            where status = 'failed' and payment_date < {{ as_of() }}
+        where payer_id not in (
+            select subscription_id from {{ ref('fact_payment_attempts') }}
+            where subscription_id is not null and status = 'failed' and payment_date < {{ as_of() }}
+
+            union all
+
+            select payment_id from {{ ref('fact_payment_attempts') }}
+            where subscription_id is null and status = 'failed' and payment_date < {{ as_of() }}
         )
     {% endif %}",
 ) }}
 
 with payers as (
 
-    -- most never fail, and only those who did need an order; what was refunded had gone through
+    -- most never fail, and only those who did need an order; one number and one key of ten million rows
     select
-        coalesce(subscription_id, payment_id) as payer_id,
-        {{ fingerprint([
-            '_fivetran_synced', 'garage_id', 'status', 'gross_amount', 'currency', 'payment_date', 'payment_month', made_by()
-        ]) }} as made_from
+        subscription_id as payer_id,
+        sum(row_hash) as attempts_hash
     from {{ ref('fact_payment_attempts') }}
-    where status in ('succeeded', 'refunded', 'failed') and payment_date < {{ as_of() }}
-    group by coalesce(subscription_id, payment_id)
+    where subscription_id is not null and payment_date < {{ as_of() }}
+    group by subscription_id
     having max(case when status = 'failed' then 1 else 0 end) = 1
+
+    union all
+
+    -- a payment without a subscription is a payer by itself
+    select
+        payment_id as payer_id,
+        row_hash as attempts_hash
+    from {{ ref('fact_payment_attempts') }}
+    where subscription_id is null and status = 'failed' and payment_date < {{ as_of() }}
+
+),
+
+made_of as (
+
+    select
+        payer_id,
+        cast(hash(attempts_hash, {{ made_by() }}) as decimal(38, 0)) as made_from
+    from payers
 
 ),
 
 changed_payers as (
 
-    select payers.*
-    from payers
+    select made_of.*
+    from made_of
     {% if is_incremental() %}
-    {{ that_changed('payers', 'payer_id') }}
+    {{ that_changed('made_of', 'payer_id') }}
     {% endif %}
+
+),
+
+payer_attempts as (
+
+    select
+        attempts.*,
+        changed_payers.payer_id,
+        changed_payers.made_from
+    from {{ ref('fact_payment_attempts') }} as attempts
+    inner join changed_payers on attempts.subscription_id = changed_payers.payer_id
+
+    union all
+
+    select
+        attempts.*,
+        changed_payers.payer_id,
+        changed_payers.made_from
+    from {{ ref('fact_payment_attempts') }} as attempts
+    inner join changed_payers on attempts.payment_id = changed_payers.payer_id
+    where attempts.subscription_id is null and attempts.status = 'failed'
 
 ),
 
 attempts as (
 
+    -- what was refunded had gone through
     select
         *,
-        coalesce(subscription_id, payment_id) as payer_id,
         case when status = 'failed' then 0 else 1 end as went_through
-    from {{ ref('fact_payment_attempts') }}
-    where status in ('succeeded', 'refunded', 'failed')
-        and payment_date < {{ as_of() }}
-        and coalesce(subscription_id, payment_id) in (select changed_payers.payer_id from changed_payers)
+    from payer_attempts
+    where status in ('succeeded', 'refunded', 'failed') and payment_date < {{ as_of() }}
 
 ),
 
@@ -88,8 +128,7 @@ select
     max(numbered.payment_date) as last_attempt_at,
     count(*) as attempts,
     max(numbered.went_through) as is_collected,
-    max(changed_payers.made_from) as made_from
+    max(numbered.made_from) as made_from
 from numbered
-inner join changed_payers on numbered.payer_id = changed_payers.payer_id
 where numbered.went_through = 0 or numbered.is_first = 0
 group by numbered.payer_id, numbered.charge_number
