@@ -25,6 +25,7 @@ with payers as (
     -- most never fail, and only those who did need an order; one number and one key of ten million rows
     select
         subscription_id as payer_id,
+        1 as is_subscription,
         sum(row_hash) as attempts_hash
     from {{ ref('fact_payment_attempts') }}
     where subscription_id is not null and payment_date < {{ as_of() }}
@@ -36,6 +37,7 @@ with payers as (
     -- a payment without a subscription is a payer by itself
     select
         payment_id as payer_id,
+        0 as is_subscription,
         row_hash as attempts_hash
     from {{ ref('fact_payment_attempts') }}
     where subscription_id is null and status = 'failed' and payment_date < {{ as_of() }}
@@ -46,6 +48,7 @@ made_of as (
 
     select
         payer_id,
+        is_subscription,
         cast(hash(attempts_hash, {{ made_by() }}) as decimal(38, 0)) as made_from
     from payers
 
@@ -64,21 +67,19 @@ changed_payers as (
 payer_attempts as (
 
     select
-        attempts.*,
-        changed_payers.payer_id,
-        changed_payers.made_from
-    from {{ ref('fact_payment_attempts') }} as attempts
-    inner join changed_payers on attempts.subscription_id = changed_payers.payer_id
+        *,
+        subscription_id as payer_id
+    from {{ ref('fact_payment_attempts') }}
+    where subscription_id in (select changed_payers.payer_id from changed_payers where changed_payers.is_subscription = 1)
 
     union all
 
     select
-        attempts.*,
-        changed_payers.payer_id,
-        changed_payers.made_from
-    from {{ ref('fact_payment_attempts') }} as attempts
-    inner join changed_payers on attempts.payment_id = changed_payers.payer_id
-    where attempts.subscription_id is null and attempts.status = 'failed'
+        *,
+        payment_id as payer_id
+    from {{ ref('fact_payment_attempts') }}
+    where subscription_id is null
+        and payment_id in (select changed_payers.payer_id from changed_payers where changed_payers.is_subscription = 0)
 
 ),
 
@@ -128,7 +129,8 @@ select
     max(numbered.payment_date) as last_attempt_at,
     count(*) as attempts,
     max(numbered.went_through) as is_collected,
-    max(numbered.made_from) as made_from
+    max(changed_payers.made_from) as made_from
 from numbered
+inner join changed_payers on numbered.payer_id = changed_payers.payer_id
 where numbered.went_through = 0 or numbered.is_first = 0
 group by numbered.payer_id, numbered.charge_number
