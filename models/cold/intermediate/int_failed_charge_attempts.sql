@@ -20,46 +20,45 @@
     {% endif %}",
 ) }}
 
-with payers as (
+with hashes as (
 
-    -- most never fail, and only those who did need an order; one number and one key of ten million rows
     select
         subscription_id as payer_id,
-        1 as is_subscription,
-        sum(row_hash) as attempts_hash
+        status,
+        row_hash
     from {{ ref('fact_payment_attempts') }}
     where subscription_id is not null and payment_date < {{ as_of() }}
-    group by subscription_id
-    having max(case when status = 'failed' then 1 else 0 end) = 1
 
     union all
 
     -- a payment without a subscription is a payer by itself
     select
         payment_id as payer_id,
-        0 as is_subscription,
-        row_hash as attempts_hash
+        status,
+        row_hash
     from {{ ref('fact_payment_attempts') }}
     where subscription_id is null and status = 'failed' and payment_date < {{ as_of() }}
 
 ),
 
-made_of as (
+-- most never fail, and only those who did need an order; by one number and one key of each attempt
+payers as (
 
     select
         payer_id,
-        is_subscription,
-        cast(hash(attempts_hash, {{ made_by() }}) as decimal(38, 0)) as made_from
-    from payers
+        cast(hash(sum(row_hash), {{ made_by() }}) as decimal(38, 0)) as made_from
+    from hashes
+    group by payer_id
+    having max(case when status = 'failed' then 1 else 0 end) = 1
 
 ),
 
 changed_payers as (
 
-    select made_of.*
-    from made_of
+    select payers.*
+    from payers
     {% if is_incremental() %}
-    {{ that_changed('made_of', 'payer_id') }}
+    {{ that_changed('payers', 'payer_id') }}
     {% endif %}
 
 ),
@@ -70,7 +69,7 @@ payer_attempts as (
         *,
         subscription_id as payer_id
     from {{ ref('fact_payment_attempts') }}
-    where subscription_id in (select changed_payers.payer_id from changed_payers where changed_payers.is_subscription = 1)
+    where subscription_id in (select changed_payers.payer_id from changed_payers)
 
     union all
 
@@ -78,8 +77,7 @@ payer_attempts as (
         *,
         payment_id as payer_id
     from {{ ref('fact_payment_attempts') }}
-    where subscription_id is null
-        and payment_id in (select changed_payers.payer_id from changed_payers where changed_payers.is_subscription = 0)
+    where subscription_id is null and payment_id in (select changed_payers.payer_id from changed_payers)
 
 ),
 
