@@ -5,8 +5,17 @@
     cast(sum(hash({{ columns | join(', ') }})) as decimal(38, 0))
 {%- endmacro %}
 
-{#- What is part of every fingerprint of a model beside the rows: the zone of its days and months, and its SQL, so that what an
-    analyst changed is computed anew for all keys. As a literal. -#}
+{#- By what a model's rows were computed, beside the rows they come from: the zone of days and months, the fee rate, and the SQL
+    of the model and of the views it reads, so that what an analyst changed is computed anew. As a literal. -#}
 {% macro made_by() -%}
-    '{{ reporting_timezone() }} {{ local_md5(model.get('raw_code') or '') }}'
+    {%- set texts = [model.get('raw_code') or ''] -%}
+    {%- if execute -%}
+        {%- for parent in model.get('depends_on', {}).get('nodes', []) | sort -%}
+            {%- set node = graph.get('nodes', {}).get(parent) -%}
+            {%- if node and node.config.materialized == 'view' -%}
+                {%- do texts.append(node.raw_code) -%}
+            {%- endif -%}
+        {%- endfor -%}
+    {%- endif -%}
+    '{{ reporting_timezone() }} {{ platform_fee_rate() }} {{ local_md5(texts | join) }}'
 {%- endmacro %}

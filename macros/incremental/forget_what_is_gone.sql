@@ -28,8 +28,14 @@
         delete from {{ this }} where {{ key }} not in (select {{ key }} from {{ staging }})
     {%- endset -%}
     {%- if execute and flags.INTROSPECT -%}
-        {%- if '_fivetran_synced' not in adapter.get_columns_in_relation(this) | map(attribute='name') | map('lower') -%}
-            {{- return('alter table ' ~ this ~ ' add column _fivetran_synced ' ~ type_naive_timestamp() ~ '; ' ~ forget_all) -}}
+        {%- set present = adapter.get_columns_in_relation(this) | map(attribute='name') | map('lower') | list -%}
+        {%- set added = [] -%}
+        {%- for name, type in [('_fivetran_synced', type_naive_timestamp()), ('row_hash', 'bigint'), ('made_by', 'varchar')]
+            if name not in present -%}
+            {%- do added.append('alter table ' ~ this ~ ' add column ' ~ name ~ ' ' ~ type ~ ';') -%}
+        {%- endfor -%}
+        {%- if added -%}
+            {{- return(added | join(' ') ~ forget_all) -}}
         {%- endif -%}
         {%- set found = run_query(proof).rows[0] -%}
         {%- if found[0] != found[1] or found[2] != 0 -%}

@@ -1,7 +1,8 @@
 """dbt as a process that does not outlive who started it, whatever ended that one, SIGKILL too.
 
 Its stdin is a pipe to which nobody writes, and the system closes a pipe whose other end has died. Then dbt is told to
-stop, upon which it cancels what it has running in the database; if that takes long it is killed.
+stop, upon which it cancels what it has running in the database. It does so once, and waits for its threads: one that
+just then began a statement would keep it, so that is cancelled too. If all that takes long it is killed.
 """
 
 from __future__ import annotations
@@ -13,9 +14,13 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
+from typing import Any
 
 GRACE = 5.0
 """Seconds; `vend run` waits longer than that for what a killed run has left."""
+AGAIN = 0.5
+"""Seconds between two cancellations."""
 
 
 def main() -> None:
@@ -41,8 +46,21 @@ def _watch() -> None:
     for output in (1, 2):
         os.dup2(silence, output)
     os.kill(os.getpid(), signal.SIGINT)
+    threading.Thread(target=_cancel, daemon=True).start()  # of its own: a database that does not answer delays no end
     time.sleep(GRACE)
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _cancel() -> None:
+    while True:
+        time.sleep(AGAIN)
+        with suppress(Exception):  # of a dbt that is half gone
+            from dbt.adapters.factory import FACTORY
+
+            adapters: list[Any] = list(FACTORY.adapters.values())
+            for adapter in adapters:
+                with adapter.connection_named("tether"):
+                    adapter.cancel_open_connections()
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ with events_made_of as (
 
     select
         hash(user_id) as user_number,
-        {{ fingerprint(['made_from']) }} as made_from
+        cast(sum(row_hash) as decimal(38, 0)) as made_from
     from {{ ref('int_customer_events') }}
     group by hash(user_id)
 
@@ -26,10 +26,8 @@ users as (
 
     select
         users.*,
-        cast(hash(
-            users.first_name, users.last_name, users.email, users.phone, users.user_created_at, users.user_cohort_month,
-            {{ made_by() }}, '{{ reporting_currency() }}'
-        ) as decimal(38, 0)) + coalesce(events_made_of.made_from, 0) as made_from
+        cast({{ row_hash(['users.row_hash', made_by(), "'" ~ reporting_currency() ~ "'"]) }} as decimal(38, 0))
+            + coalesce(events_made_of.made_from, 0) as made_from
     from {{ ref('dim_users') }} as users
     left join events_made_of on hash(users.user_id) = events_made_of.user_number
 

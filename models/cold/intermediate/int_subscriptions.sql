@@ -62,9 +62,7 @@ outdated as (
     where named_users.named_from is null
         or named_garages.named_from is null
         or named_passes.named_from is null
-        or stored.subscription_start_date is distinct from cast({{ to_reporting_time('stored.created_at') }} as date)
-        or stored.subscription_end_date is distinct from cast({{ to_reporting_time('stored.ended_at') }} as date)
-        or stored.canceled_date is distinct from cast({{ to_reporting_time('stored.canceled_at') }} as date)
+        or stored.made_by is distinct from {{ made_by() }}
 
 ),
 {% endif %}
@@ -103,7 +101,14 @@ select
     subscriptions.canceled_at,
     subscriptions.current_period_start,
     subscriptions.current_period_end,
-    subscriptions._fivetran_synced
+    subscriptions._fivetran_synced,
+    {{ row_hash([
+        'subscriptions.subscription_id', 'subscriptions.user_id', 'subscriptions.garage_id', 'subscriptions.pass_id',
+        'subscriptions.status', 'subscriptions.monthly_amount', 'subscriptions.is_begun', 'subscriptions.created_at',
+        'subscriptions.ended_at', 'subscriptions.canceled_at', 'subscriptions.cancel_at_period_end',
+        'subscriptions.current_period_end', 'subscriptions.subscription_month'
+    ]) }} as row_hash,
+    {{ made_by() }} as made_by
 from subscriptions
 left join users on subscriptions.user_id = users.user_id
 left join garages on subscriptions.garage_id = garages.garage_id

@@ -1,5 +1,4 @@
--- Grain: user. Incremental: those the loader brought, or whose month is another in another reporting zone; without those the
--- source deleted.
+-- Grain: user. Incremental: those the loader brought, or whose month was computed otherwise; without those the source deleted.
 {{ config(
     materialized='incremental',
     unique_key='user_id',
@@ -18,7 +17,7 @@ outdated as (
 
     select stored.user_id
     from {{ this }} as stored
-    where stored.user_cohort_month is distinct from {{ month_key(to_reporting_time('stored.user_created_at')) }}
+    where stored.made_by is distinct from {{ made_by() }}
 
 ),
 {% endif %}
@@ -42,5 +41,7 @@ select
     stripe_customer_id,
     created_at as user_created_at,
     user_cohort_month,
-    _fivetran_synced
+    _fivetran_synced,
+    {{ row_hash(['user_id', 'first_name', 'last_name', 'email', 'phone', 'created_at', 'user_cohort_month']) }} as row_hash,
+    {{ made_by() }} as made_by
 from users

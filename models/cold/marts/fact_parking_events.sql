@@ -1,5 +1,5 @@
 -- Grain: stay of a vehicle. Incremental like fact_payment_attempts: what the loader brought, what is called otherwise by
--- now, and without what the source deleted.
+-- now, what was computed otherwise, and without what the source deleted.
 {{ config(
     materialized='incremental',
     unique_key='parking_id',
@@ -51,8 +51,7 @@ outdated as (
     left join named_users on hash(stored.user_id, stored.first_name, stored.last_name) = named_users.named_from
     where named_garages.named_from is null
         or (stored.user_id is not null and named_users.named_from is null)
-        or stored.parking_date is distinct from cast({{ to_reporting_time('stored.entered_at') }} as date)
-        or stored.hour_of_day is distinct from cast(extract(hour from {{ to_reporting_time('stored.entered_at') }}) as integer)
+        or stored.made_by is distinct from {{ made_by() }}
 
 ),
 {% endif %}
@@ -82,7 +81,12 @@ select
     users.first_name,
     users.last_name,
     parking_events.created_at,
-    parking_events._fivetran_synced
+    parking_events._fivetran_synced,
+    {{ row_hash([
+        'parking_events.parking_id', 'parking_events.garage_id', 'parking_events.user_id', 'parking_events.pass_id',
+        'parking_events.entered_at', 'parking_events.exited_at', 'parking_events.parking_date', 'parking_events.hour_of_day'
+    ]) }} as row_hash,
+    {{ made_by() }} as made_by
 from parking_events
 left join garages on parking_events.garage_id = garages.garage_id
 left join users on parking_events.user_id = users.user_id

@@ -1,6 +1,6 @@
 -- Grain: payment attempt, whatever became of it. Incremental: rows the loader has brought or written again, rows
 -- whose garage, customer or pass is called otherwise by now, rows whose pass is known by now to have cost something else,
--- and rows computed with another fee rate or reporting zone; what the source deleted goes first.
+-- and rows computed with another fee rate, reporting zone or SQL; what the source deleted goes first.
 {{ config(
     materialized='incremental',
     unique_key='payment_id',
@@ -67,8 +67,7 @@ outdated as (
     where named_garages.named_from is null
         or (stored.subscription_id is not null and named_subscriptions.named_from is null)
         or stored.list_price is distinct from prices.list_price
-        or stored.platform_fee is distinct from {{ platform_fee('stored.gross_amount') }}
-        or stored.payment_date_day is distinct from cast({{ to_reporting_time('stored.payment_date') }} as date)
+        or stored.made_by is distinct from {{ made_by() }}
 
 ),
 {% endif %}
@@ -107,7 +106,13 @@ select
     prices.list_price,
     payments.created_at,
     payments.updated_at,
-    payments._fivetran_synced
+    payments._fivetran_synced,
+    {{ row_hash([
+        'payments.payment_id', 'payments.subscription_id', 'payments.garage_id', 'payments.status', 'payments.gross_amount',
+        'payments.stripe_fee', 'payments.net_amount', 'payments.platform_fee', 'payments.currency', 'payments.payment_date',
+        'payments.payment_month', 'subscriptions.user_id', 'subscriptions.pass_id', 'prices.list_price'
+    ]) }} as row_hash,
+    {{ made_by() }} as made_by
 from payments
 left join garages on payments.garage_id = garages.garage_id
 left join subscriptions on payments.subscription_id = subscriptions.subscription_id

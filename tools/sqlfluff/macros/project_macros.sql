@@ -31,6 +31,7 @@
 {% macro due(staging, key) %}select * from {{ staging }} where {{ key }} in (select {{ key }} from outdated){% endmacro %}
 {% macro seen_until() %}(select max(_fivetran_synced) from stored){% endmacro %}
 {% macro fingerprint(columns) %}sum(hash({{ columns | join(', ') }})){% endmacro %}
+{% macro row_hash(columns) %}hash({{ columns | join(', ') }}){% endmacro %}
 {% macro made_by() %}'here'{% endmacro %}
 {% macro that_changed(relation, key) %}where {{ relation }}.made_from is null{% endmacro %}
 {% macro reporting_currency() %}usd{% endmacro %}
