@@ -26,8 +26,10 @@ users as (
 
     select
         users.*,
-        cast({{ row_hash(['users.row_hash', made_by(), "'" ~ reporting_currency() ~ "'"]) }} as decimal(38, 0))
-            + coalesce(events_made_of.made_from, 0) as made_from
+        cast(
+            coalesce(events_made_of.made_from, 0)
+            + {{ row_hash(['users.row_hash', made_by(), "'" ~ reporting_currency() ~ "'"]) }} as decimal(38, 0)
+        ) as made_from
     from {{ ref('dim_users') }} as users
     left join events_made_of on hash(users.user_id) = events_made_of.user_number
 
