@@ -32,20 +32,23 @@
 {%- endmacro %}
 
 {#- The condition for rows that the snapshot does not hold as they are: of a million, few change, and dbt need not look at the
-    others. Every row before the first run. -#}
-{% macro is_no_known_state(key, columns) -%}
-    {%- if load_relation(this) is not none -%}
+    others; none, where it holds all of them. Every row before the first run. -#}
+{% macro is_no_known_state(relation, raw_table, key, columns) -%}
+    {%- if load_relation(this) is none -%}
+        true
+    {%- elif holds_all_states(relation, raw_table, key, columns) -%}
+        false
+    {%- else -%}
         hash({{ key }}, {{ columns | join(', ') }}) not in (
             select hash({{ key }}, {{ columns | join(', ') }}) from {{ this }}
             where dbt_valid_to is null
         )
-    {%- else -%}
-        true
     {%- endif -%}
 {%- endmacro %}
 
 {#- After a snapshot: the updated_at that each row has now, so that the next run knows whether it moved since. -#}
-{% macro remember_seen(relation, key) -%}
+{% macro remember_seen(relation, raw_table, key, columns) -%}
+    {%- if not holds_all_states(relation, raw_table, key, columns) -%}
     update {{ this }}
     set seen_at = rows_now.updated_at
     from (
@@ -58,4 +61,15 @@
     where {{ this.identifier }}.{{ key }} = rows_now.{{ key }}
         and {{ this.identifier }}.dbt_valid_to is null
         and {{ this.identifier }}.seen_at is distinct from rows_now.updated_at
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Whether the snapshot holds each row of `relation` as it is and was last seen, by one number. What was deleted in the source
+    keeps its last version open, and is left out. -#}
+{% macro holds_all_states(relation, raw_table, key, columns) -%}
+    {{- return(agree(
+        'select ' ~ fingerprint([key] + columns + ['updated_at']) ~ ' from ' ~ relation,
+        'select ' ~ fingerprint([key] + columns + ['seen_at']) ~ ' from ' ~ this ~ ' where dbt_valid_to is null and '
+            ~ key ~ ' not in (select id from ' ~ raw_table ~ ' where _fivetran_deleted and id is not null)'
+    )) -}}
 {%- endmacro %}

@@ -6,13 +6,17 @@
     strategy='check',
     check_cols=['current_price', 'stripe_price_id', 'is_active'],
     updated_at='changed_at',
-    post_hook="{{ remember_seen(ref('stg_passes'), 'pass_id') }}",
+    post_hook="{{ remember_seen(
+        ref('stg_passes'), source('raw', 'passes'), 'pass_id', ['current_price', 'stripe_price_id', 'is_active']
+    ) }}",
 ) }}
 
 with passes as (
 
     select * from {{ ref('stg_passes') }}
-    where {{ is_no_known_state('pass_id', ['current_price', 'stripe_price_id', 'is_active']) }}
+    where {{ is_no_known_state(
+        ref('stg_passes'), source('raw', 'passes'), 'pass_id', ['current_price', 'stripe_price_id', 'is_active']
+    ) }}
 
 ),
 

@@ -6,13 +6,17 @@
     strategy='check',
     check_cols=['status', 'monthly_amount'],
     updated_at='changed_at',
-    post_hook="{{ remember_seen(ref('stg_subscriptions'), 'subscription_id') }}",
+    post_hook="{{ remember_seen(
+        ref('stg_subscriptions'), source('raw', 'subscriptions'), 'subscription_id', ['status', 'monthly_amount']
+    ) }}",
 ) }}
 
 with subscriptions as (
 
     select * from {{ ref('stg_subscriptions') }}
-    where {{ is_no_known_state('subscription_id', ['status', 'monthly_amount']) }}
+    where {{ is_no_known_state(
+        ref('stg_subscriptions'), source('raw', 'subscriptions'), 'subscription_id', ['status', 'monthly_amount']
+    ) }}
 
 ),
 

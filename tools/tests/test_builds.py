@@ -25,6 +25,8 @@ LAYERS = ("staging", "marts", "reports", "security")
 # What has rows whatever the source holds.
 OWN_ROWS = {"marts.dim_date", "marts.federal_holidays", "marts.state_regions"}
 INCREMENTAL = ("marts.fact_payment_attempts", "marts.fact_parking_events", "marts.fact_daily_occupancy")
+# What asks by one number whether there is anything to do, and has no rows to look at where there is not.
+ASKING = ("models/cold/intermediate/int_customer_changes", "snapshots/snap_subscriptions", "snapshots/snap_passes")
 # unit tests bring rows of their own
 NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
 NO_TESTS = (*NO_UNIT_TESTS, "--exclude-resource-type", "test")
@@ -126,7 +128,14 @@ def again(pipeline: Pipeline, filled: Content) -> Content:
 
 
 @pytest.fixture(scope="module")
-def quiet_day(pipeline: Pipeline, again: Content) -> tuple[sync.Run, Content]:
+def looked_at_nothing(pipeline: Pipeline, again: Content) -> list[bool]:
+    """Whether that build had SQL without rows for each that asks."""
+    compiled = dbt.target_path(pipeline[0], "cold") / "compiled" / "vend_analytics"
+    return ["where false" in (compiled / f"{name}.sql").read_text() for name in ASKING]
+
+
+@pytest.fixture(scope="module")
+def quiet_day(pipeline: Pipeline, again: Content, looked_at_nothing: list[bool]) -> tuple[sync.Run, Content]:
     """A day later: a load in which nothing had changed, and the incremental build after it."""
     return load(pipeline), build_both(pipeline, NEXT_DAY, *NO_UNIT_TESTS)
 
@@ -163,6 +172,10 @@ def test_a_second_build_of_the_same_changes_nothing(filled: Content, again: Cont
     assert_same(filled, again)
 
 
+def test_a_second_build_of_the_same_looks_at_nothing(looked_at_nothing: list[bool]) -> None:
+    assert looked_at_nothing == [True] * len(ASKING)
+
+
 def test_a_day_on_which_nothing_changed(again: Content, quiet_day: tuple[sync.Run, Content], rebuilt: Content) -> None:
     run, content = quiet_day
     changes = {(t.mode, t.rows_extracted, t.rows_inserted, t.rows_updated, t.rows_deleted) for t in run.tables}
@@ -171,3 +184,53 @@ def test_a_day_on_which_nothing_changed(again: Content, quiet_day: tuple[sync.Ru
     assert content["hot.mv_daily_revenue"] != again["hot.mv_daily_revenue"]
     # built upon what once was built of nothing, day by day
     assert_same(rebuilt, content)
+
+
+CHANGES = (
+    "update users set email = 'another.' || email, updated_at = %(now)s"
+    " where id = (select user_id from subscriptions order by id limit 1)",
+    "update users set first_name = first_name || 'a', updated_at = %(now)s"
+    " where id = (select user_id from parked where user_id is not null order by id limit 1)",
+    "update garages set name = name || ' West', updated_at = %(now)s"
+    " where id = (select min(id::text) from garages)::uuid",
+    "update passes set name = name || ' Plus', updated_at = %(now)s"
+    " where id = (select pass_id from subscriptions where pass_id is not null order by id desc limit 1)",
+    # prices of long ago that are known only now
+    "insert into pass_price_history (id, pass_id, old_price, new_price, effective_date, created_at)"
+    " select gen_random_uuid(), id, monthly_amount + 2, monthly_amount + 1, %(now)s - interval '40 days', %(now)s"
+    " from passes order by id limit 2",
+    # a subscription of another pass, a payment of another subscription
+    "update subscriptions as one set pass_id = other.pass_id, updated_at = %(now)s from subscriptions as other"
+    " where one.id = (select min(id::text) from subscriptions)::uuid and other.garage_id = one.garage_id"
+    " and other.id = (select max(id::text) from subscriptions where garage_id = one.garage_id)::uuid",
+    "update payments set subscription_id = (select max(id::text) from subscriptions)::uuid, updated_at = %(now)s"
+    " where id = (select min(id::text) from payments where subscription_id is not null)::uuid",
+    "delete from payments where id = (select max(id::text) from payments)::uuid",
+)
+
+
+def test_what_is_called_otherwise_is_found_in_the_rows_that_carry_it(pipeline: Pipeline, rebuilt: Content) -> None:
+    """An incremental build after names, prices and references changed; most rows with them are not loaded again."""
+    settings, dsn = pipeline
+    with psycopg.connect(dsn) as connection:
+        for change in CHANGES:
+            assert connection.execute(change, {"now": NEXT_DAY}).rowcount > 0, change
+    load(pipeline)
+    for arguments in ((), ("--full-refresh",)):
+        outcome = dbt.build(settings, "cold", as_of=NEXT_DAY, arguments=[*NO_TESTS, *arguments])
+        assert outcome.ok, outcome.failures
+        if not arguments:
+            built = read_cold(settings)
+    assert_same(read_cold(settings), built)
+    for relation, column in [
+        ("marts.fact_payment_attempts", "user_email"),
+        ("marts.fact_payment_attempts", "list_price"),
+        ("marts.fact_payment_attempts", "pass_name"),
+        ("marts.fact_payment_attempts", "garage_name"),
+        ("marts.fact_parking_events", "first_name"),
+        ("marts.fact_subscriptions", "pass_name"),
+    ]:
+        position = [name for name, _ in built[relation][0]].index(column)
+        assert sorted(str(row[position]) for row in built[relation][1:]) != sorted(
+            str(row[position]) for row in rebuilt[relation][1:]
+        ), (relation, column)

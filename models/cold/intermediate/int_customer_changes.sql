@@ -5,16 +5,19 @@
     unique_key='user_id',
     incremental_strategy='delete+insert',
     on_schema_change='append_new_columns',
-    pre_hook="{% if is_incremental() %}
+    pre_hook="{% if is_incremental() and not was_made_from(ref('int_subscription_changes')) %}
         delete from {{ this }} where hash(user_id) not in (select hash(user_id) from {{ ref('int_subscription_changes') }})
     {% endif %}",
 ) }}
 
-with users as (
+with
+
+{% if is_incremental() %}
+users as (
 
     select
         user_id,
-        {{ fingerprint(['subscription_id', 'month', 'made_from', made_by()]) }} as made_from
+        {{ fingerprint(['row_hash', made_by()]) }} as made_from
     from {{ ref('int_subscription_changes') }}
     group by user_id
 
@@ -22,10 +25,24 @@ with users as (
 
 changed_users as (
 
-    select users.*
+    select users.user_id
     from users
+    {% if was_made_from(ref('int_subscription_changes')) %}
+    where false
+    {% else %}
+    {{ that_changed(
+        'users', 'user_id', held='select user_id, sum(made_from) as made_from from ' ~ this ~ ' group by user_id'
+    ) }}
+    {% endif %}
+
+),
+{% endif %}
+
+subscription_changes as (
+
+    select * from {{ ref('int_subscription_changes') }}
     {% if is_incremental() %}
-    {{ that_changed('users', 'user_id') }}
+    where user_id in (select changed_users.user_id from changed_users)
     {% endif %}
 
 ),
@@ -33,23 +50,17 @@ changed_users as (
 customer_months as (
 
     select
-        subscription_changes.garage_id,
-        subscription_changes.user_id,
-        subscription_changes.month,
-        subscription_changes.currency,
-        changed_users.made_from,
-        sum(subscription_changes.is_new) - sum(subscription_changes.is_churned) as subscriptions_change,
-        sum(subscription_changes.mrr_change) as mrr_change,
-        sum(case when subscription_changes.is_new = 1 then subscription_changes.monthly_amount else 0 end) as new_amount,
-        max(case when subscription_changes.is_new = 1 then subscription_changes.is_ever_in_force else 0 end) as has_begun
-    from {{ ref('int_subscription_changes') }} as subscription_changes
-    inner join changed_users on subscription_changes.user_id = changed_users.user_id
-    group by
-        subscription_changes.garage_id,
-        subscription_changes.user_id,
-        subscription_changes.month,
-        subscription_changes.currency,
-        changed_users.made_from
+        garage_id,
+        user_id,
+        month,
+        currency,
+        sum(is_new) - sum(is_churned) as subscriptions_change,
+        sum(mrr_change) as mrr_change,
+        sum(case when is_new = 1 then monthly_amount else 0 end) as new_amount,
+        max(case when is_new = 1 then is_ever_in_force else 0 end) as has_begun,
+        {{ fingerprint(['row_hash', made_by()]) }} as made_from
+    from subscription_changes
+    group by garage_id, user_id, month, currency
 
 ),
 

@@ -8,24 +8,47 @@
     on_schema_change='append_new_columns',
     pre_hook="{% if is_incremental() %}
         delete from {{ this }}
-        where hash(payer_id) not in (
-            select hash(coalesce(subscription_id, payment_id)) from {{ ref('fact_payment_attempts') }}
-            where status = 'failed' and payment_date < {{ as_of() }}
+        where payer_id not in (
+            select subscription_id from {{ ref('fact_payment_attempts') }}
+            where subscription_id is not null and status = 'failed' and payment_date < {{ as_of() }}
+
+            union all
+
+            select payment_id from {{ ref('fact_payment_attempts') }}
+            where subscription_id is null and status = 'failed' and payment_date < {{ as_of() }}
         )
     {% endif %}",
 ) }}
 
-with payers as (
+with hashes as (
 
-    -- most never fail, and only those who did need an order; what was refunded had gone through
     select
-        coalesce(subscription_id, payment_id) as payer_id,
-        {{ fingerprint([
-            '_fivetran_synced', 'garage_id', 'status', 'gross_amount', 'currency', 'payment_date', 'payment_month', made_by()
-        ]) }} as made_from
+        subscription_id as payer_id,
+        status,
+        row_hash
     from {{ ref('fact_payment_attempts') }}
-    where status in ('succeeded', 'refunded', 'failed') and payment_date < {{ as_of() }}
-    group by coalesce(subscription_id, payment_id)
+    where subscription_id is not null and payment_date < {{ as_of() }}
+
+    union all
+
+    -- a payment without a subscription is a payer by itself
+    select
+        payment_id as payer_id,
+        status,
+        row_hash
+    from {{ ref('fact_payment_attempts') }}
+    where subscription_id is null and status = 'failed' and payment_date < {{ as_of() }}
+
+),
+
+-- most never fail, and only those who did need an order; by one number and one key of each attempt
+payers as (
+
+    select
+        payer_id,
+        cast(hash(sum(row_hash), {{ made_by() }}) as decimal(38, 0)) as made_from
+    from hashes
+    group by payer_id
     having max(case when status = 'failed' then 1 else 0 end) = 1
 
 ),
@@ -40,16 +63,32 @@ changed_payers as (
 
 ),
 
-attempts as (
+payer_attempts as (
 
     select
         *,
-        coalesce(subscription_id, payment_id) as payer_id,
-        case when status = 'failed' then 0 else 1 end as went_through
+        subscription_id as payer_id
     from {{ ref('fact_payment_attempts') }}
-    where status in ('succeeded', 'refunded', 'failed')
-        and payment_date < {{ as_of() }}
-        and coalesce(subscription_id, payment_id) in (select changed_payers.payer_id from changed_payers)
+    where subscription_id in (select changed_payers.payer_id from changed_payers)
+
+    union all
+
+    select
+        *,
+        payment_id as payer_id
+    from {{ ref('fact_payment_attempts') }}
+    where subscription_id is null and payment_id in (select changed_payers.payer_id from changed_payers)
+
+),
+
+attempts as (
+
+    -- what was refunded had gone through
+    select
+        *,
+        case when status = 'failed' then 0 else 1 end as went_through
+    from payer_attempts
+    where status in ('succeeded', 'refunded', 'failed') and payment_date < {{ as_of() }}
 
 ),
 

@@ -7,34 +7,21 @@
     incremental_strategy='delete+insert',
     on_schema_change='append_new_columns',
     pre_hook="{% if is_incremental() %}
-        delete from {{ this }}
-        where hash(subscription_id) not in (
-            select hash(subscription_id) from {{ ref('fact_subscriptions') }}
+        {%- set begun -%}
+            select subscription_id from {{ ref('int_subscriptions') }}
             where is_begun and created_at < {{ as_of() }}
                 and garage_id in (select garage_id from {{ ref('dim_garages') }})
-        )
+        {%- endset -%}
+        {%- if not agree(
+            'select sum(hash(subscription_id)) from (' ~ begun ~ ') as begun',
+            'select sum(hash(subscription_id)) from ' ~ this ~ ' where is_new = 1'
+        ) -%}
+            delete from {{ this }} where hash(subscription_id) not in (select hash(subscription_id) from ({{ begun }}) as begun)
+        {%- endif -%}
     {% endif %}",
 ) }}
 
-with garages as (
-
-    select * from {{ ref('dim_garages') }}
-
-),
-
-subscriptions as (
-
-    select
-        *,
-        {{ to_reporting_time('created_at') }} as created_local,
-        -- what ends at as_of or later has not ended; decided on instants, for clocks repeat an hour in autumn
-        case when ended_at < {{ as_of() }} then {{ to_reporting_time('ended_at') }} end as ended_local
-    from {{ ref('fact_subscriptions') }}
-    where is_begun and created_at < {{ as_of() }}
-
-),
-
-amounts as (
+with amounts as (
 
     select
         *,
@@ -54,48 +41,72 @@ amounts_made_of as (
 
 ),
 
-lives as (
-
-    select
-        subscriptions.subscription_id,
-        subscriptions.garage_id,
-        subscriptions.user_id,
-        subscriptions.status,
-        garages.currency,
-        subscriptions.monthly_amount as amount_now,
-        -- one that ended the instant it began was in force at no time
-        case when subscriptions.ended_at = subscriptions.created_at then 0 else 1 end as is_ever_in_force,
-        subscriptions.subscription_start_date,
-        case when subscriptions.ended_local is not null then subscriptions.subscription_lifetime_days end
-            as subscription_lifetime_days,
-        {{ month_start('subscriptions.created_local') }} as first_month,
-        {{ month_start('subscriptions.ended_local') }} as last_month,
-        amounts_made_of.made_from as amounts_made_from
-    from subscriptions
-    inner join garages on subscriptions.garage_id = garages.garage_id
-    left join amounts_made_of on subscriptions.subscription_id = amounts_made_of.subscription_id
-
-),
-
+-- of few and narrow columns, for it is all that most need
 made_of as (
 
     select
-        *,
+        subscriptions.subscription_id,
+        garages.currency,
         cast(hash(
-            garage_id, user_id, status, currency, amount_now, is_ever_in_force, subscription_start_date,
-            subscription_lifetime_days, first_month, last_month, amounts_made_from, {{ made_by() }}
+            subscriptions.row_hash,
+            garages.currency,
+            subscriptions.ended_at < {{ as_of() }},
+            amounts_made_of.made_from,
+            {{ made_by() }}
         ) as decimal(38, 0)) as made_from
-    from lives
+    from {{ ref('int_subscriptions') }} as subscriptions
+    inner join {{ ref('dim_garages') }} as garages on subscriptions.garage_id = garages.garage_id
+    left join amounts_made_of on subscriptions.subscription_id = amounts_made_of.subscription_id
+    where subscriptions.is_begun and subscriptions.created_at < {{ as_of() }}
+
+),
+
+changed as (
+
+    select made_of.*
+    from made_of
+    {% if is_incremental() %}
+    {{ that_changed(
+        'made_of', 'subscription_id', held='select subscription_id, made_from from ' ~ this ~ ' where is_new = 1'
+    ) }}
+    {% endif %}
+
+),
+
+lives as (
+
+    select
+        subscriptions.*,
+        changed.currency,
+        changed.made_from,
+        {{ to_reporting_time('subscriptions.created_at') }} as created_local,
+        -- what ends at as_of or later has not ended; decided on instants, for clocks repeat an hour in autumn
+        case when subscriptions.ended_at < {{ as_of() }} then {{ to_reporting_time('subscriptions.ended_at') }} end as ended_local
+    from {{ ref('int_subscriptions') }} as subscriptions
+    inner join changed on subscriptions.subscription_id = changed.subscription_id
 
 ),
 
 changed_lives as (
 
-    select made_of.*
-    from made_of
-    {% if is_incremental() %}
-    {{ that_changed('made_of', 'subscription_id') }}
-    {% endif %}
+    select
+        subscription_id,
+        garage_id,
+        user_id,
+        status,
+        currency,
+        monthly_amount as amount_now,
+        -- one that ended the instant it began was in force at no time
+        case when ended_at = created_at then 0 else 1 end as is_ever_in_force,
+        subscription_start_date,
+        case
+            when ended_local is not null
+                then {{ dbt.datediff('subscription_start_date', 'subscription_end_date', 'day') }}
+        end as subscription_lifetime_days,
+        {{ month_start('created_local') }} as first_month,
+        {{ month_start('ended_local') }} as last_month,
+        made_from
+    from lives
 
 ),
 
@@ -185,5 +196,6 @@ select
     subscription_lifetime_days,
     monthly_amount,
     case when is_churned = 1 then 0 else monthly_amount end - opening_mrr as mrr_change,
-    made_from
+    made_from,
+    {{ row_hash(['subscription_id', 'month', 'made_from']) }} as row_hash
 from priced

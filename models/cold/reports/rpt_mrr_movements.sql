@@ -6,12 +6,18 @@ with garage_months as (
 
 ),
 
-customer_changes as (
+-- one sum for each kind of movement, of a million rows, and not one sum of all rows for each column
+kinds as (
 
     select
-        *,
-        closing_mrr - opening_mrr as change
+        garage_id,
+        month,
+        movement,
+        sum(closing_mrr) - sum(opening_mrr) as change,
+        sum(customers_change) as customers_change,
+        count(*) as customers
     from {{ ref('int_customer_changes') }}
+    group by garage_id, month, movement
 
 ),
 
@@ -27,12 +33,12 @@ movements as (
         sum(case when movement = 'contraction' then change else 0 end) as contraction_mrr,
         sum(case when movement = 'churn' then change else 0 end) as churned_mrr,
         sum(customers_change) as customers_change,
-        sum(case when movement = 'new' then 1 else 0 end) as new_customers,
-        sum(case when movement = 'reactivation' then 1 else 0 end) as reactivated_customers,
-        sum(case when movement = 'expansion' then 1 else 0 end) as expanded_customers,
-        sum(case when movement = 'contraction' then 1 else 0 end) as contracted_customers,
-        sum(case when movement = 'churn' then 1 else 0 end) as churned_customers
-    from customer_changes
+        sum(case when movement = 'new' then customers else 0 end) as new_customers,
+        sum(case when movement = 'reactivation' then customers else 0 end) as reactivated_customers,
+        sum(case when movement = 'expansion' then customers else 0 end) as expanded_customers,
+        sum(case when movement = 'contraction' then customers else 0 end) as contracted_customers,
+        sum(case when movement = 'churn' then customers else 0 end) as churned_customers
+    from kinds
     group by garage_id, month
 
 ),

@@ -26,13 +26,14 @@
 {% macro sees_all_garages() %}false{% endmacro %}
 {% macro state_changed_at() %}coalesce(updated_at, known_at){% endmacro %}
 {% macro known_states(key) %}select {{ key }}, known_at, seen_before from snapshots{% endmacro %}
-{% macro is_no_known_state(key, columns) %}{{ key }} not in (select {{ key }} from snapshots){% endmacro %}
+{% macro is_no_known_state(relation, raw_table, key, columns) %}{{ key }} not in (select {{ key }} from snapshots){% endmacro %}
 {% macro forget_what_is_gone(raw_table, staging, key) %}delete from stored{% endmacro %}
 {% macro due(staging, key) %}select * from {{ staging }} where {{ key }} in (select {{ key }} from outdated){% endmacro %}
 {% macro seen_until() %}(select max(_fivetran_synced) from stored){% endmacro %}
 {% macro fingerprint(columns) %}sum(hash({{ columns | join(', ') }})){% endmacro %}
 {% macro row_hash(columns) %}hash({{ columns | join(', ') }}){% endmacro %}
 {% macro made_by() %}'here'{% endmacro %}
-{% macro that_changed(relation, key) %}where {{ relation }}.made_from is null{% endmacro %}
+{% macro that_changed(relation, key, held=none) %}where {{ relation }}.made_from is null{% endmacro %}
+{% macro was_made_from(relation) %}{{ return(false) }}{% endmacro %}
 {% macro reporting_currency() %}usd{% endmacro %}
 {% macro clustering_key(columns) %}{{ return(columns) }}{% endmacro %}
