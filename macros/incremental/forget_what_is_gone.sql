@@ -3,7 +3,7 @@
     not touched since must be those of RAW with the same times, as many and no others. If they are not, for a loader's times
     were late or rows went without a trace, every row is marked as never seen, so the build takes everything again and readers
     keep what is there until it has. -#}
-{% macro forget_what_is_gone(raw_table, staging, key) -%}
+{% macro forget_what_is_gone(raw_table, staging, key, is_named=false) -%}
     {%- set brought -%}
         select id from {{ raw_table }} where cast(_fivetran_synced as {{ type_naive_timestamp() }}) > {{ seen_until() }}
     {%- endset -%}
@@ -30,8 +30,8 @@
     {%- if execute and flags.INTROSPECT -%}
         {%- set present = adapter.get_columns_in_relation(this) | map(attribute='name') | map('lower') | list -%}
         {%- set added = [] -%}
-        {%- for name, type in [('_fivetran_synced', type_naive_timestamp()), ('row_hash', 'bigint'), ('made_by', 'varchar')]
-            if name not in present -%}
+        {%- set wanted = [('_fivetran_synced', type_naive_timestamp()), ('row_hash', 'bigint'), ('made_by', 'varchar')] -%}
+        {%- for name, type in wanted + ([('named_from', 'bigint')] if is_named else []) if name not in present -%}
             {%- do added.append('alter table ' ~ this ~ ' add column ' ~ name ~ ' ' ~ type ~ ';') -%}
         {%- endfor -%}
         {%- if added -%}

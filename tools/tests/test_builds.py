@@ -184,3 +184,53 @@ def test_a_day_on_which_nothing_changed(again: Content, quiet_day: tuple[sync.Ru
     assert content["hot.mv_daily_revenue"] != again["hot.mv_daily_revenue"]
     # built upon what once was built of nothing, day by day
     assert_same(rebuilt, content)
+
+
+CHANGES = (
+    "update users set email = 'another.' || email, updated_at = %(now)s"
+    " where id = (select user_id from subscriptions order by id limit 1)",
+    "update users set first_name = first_name || 'a', updated_at = %(now)s"
+    " where id = (select user_id from parked where user_id is not null order by id limit 1)",
+    "update garages set name = name || ' West', updated_at = %(now)s"
+    " where id = (select min(id::text) from garages)::uuid",
+    "update passes set name = name || ' Plus', updated_at = %(now)s"
+    " where id = (select pass_id from subscriptions where pass_id is not null order by id desc limit 1)",
+    # prices of long ago that are known only now
+    "insert into pass_price_history (id, pass_id, old_price, new_price, effective_date, created_at)"
+    " select gen_random_uuid(), id, monthly_amount + 2, monthly_amount + 1, %(now)s - interval '40 days', %(now)s"
+    " from passes order by id limit 2",
+    # a subscription of another pass, a payment of another subscription
+    "update subscriptions as one set pass_id = other.pass_id, updated_at = %(now)s from subscriptions as other"
+    " where one.id = (select min(id::text) from subscriptions)::uuid and other.garage_id = one.garage_id"
+    " and other.id = (select max(id::text) from subscriptions where garage_id = one.garage_id)::uuid",
+    "update payments set subscription_id = (select max(id::text) from subscriptions)::uuid, updated_at = %(now)s"
+    " where id = (select min(id::text) from payments where subscription_id is not null)::uuid",
+    "delete from payments where id = (select max(id::text) from payments)::uuid",
+)
+
+
+def test_what_is_called_otherwise_is_found_in_the_rows_that_carry_it(pipeline: Pipeline, rebuilt: Content) -> None:
+    """An incremental build after names, prices and references changed; most rows with them are not loaded again."""
+    settings, dsn = pipeline
+    with psycopg.connect(dsn) as connection:
+        for change in CHANGES:
+            assert connection.execute(change, {"now": NEXT_DAY}).rowcount > 0, change
+    load(pipeline)
+    for arguments in ((), ("--full-refresh",)):
+        outcome = dbt.build(settings, "cold", as_of=NEXT_DAY, arguments=[*NO_TESTS, *arguments])
+        assert outcome.ok, outcome.failures
+        if not arguments:
+            built = read_cold(settings)
+    assert_same(read_cold(settings), built)
+    for relation, column in [
+        ("marts.fact_payment_attempts", "user_email"),
+        ("marts.fact_payment_attempts", "list_price"),
+        ("marts.fact_payment_attempts", "pass_name"),
+        ("marts.fact_payment_attempts", "garage_name"),
+        ("marts.fact_parking_events", "first_name"),
+        ("marts.fact_subscriptions", "pass_name"),
+    ]:
+        position = [name for name, _ in built[relation][0]].index(column)
+        assert sorted(str(row[position]) for row in built[relation][1:]) != sorted(
+            str(row[position]) for row in rebuilt[relation][1:]
+        ), (relation, column)

@@ -1,20 +1,21 @@
 -- Grain: garage and month with an answered attempt. An attempt counts in its own month, a charge in that of its first attempt.
-with attempts as (
-
-    select * from {{ ref('fact_payment_attempts') }}
-    where status in ('succeeded', 'refunded', 'failed') and payment_date < {{ as_of() }}
-
-),
-
-failed_charges as (
-
-    select * from {{ ref('int_failed_charges') }}
-
-),
-
-garages as (
+with garages as (
 
     select * from {{ ref('dim_garages') }}
+
+),
+
+-- by one number first, for millions of names are many to compare
+attempts as (
+
+    select
+        any_value(garage_id) as garage_id,
+        any_value(status) as status,
+        payment_month,
+        count(*) as attempts
+    from {{ ref('fact_payment_attempts') }}
+    where payment_date < {{ as_of() }}
+    group by hash(garage_id, status), payment_month
 
 ),
 
@@ -23,9 +24,10 @@ answers as (
     select
         garage_id,
         payment_month as month,
-        count(*) as payment_attempts,
-        sum(case when status = 'failed' then 1 else 0 end) as failed_attempts
+        sum(attempts) as payment_attempts,
+        sum(case when status = 'failed' then attempts else 0 end) as failed_attempts
     from attempts
+    where status in ('succeeded', 'refunded', 'failed')
     group by garage_id, payment_month
 
 ),
@@ -36,7 +38,7 @@ collections as (
         collected_garage_id as garage_id,
         collected_month as month,
         count(*) as collections
-    from failed_charges
+    from {{ ref('int_failed_charge_attempts') }}
     where is_collected = 1
     group by collected_garage_id, collected_month
 
@@ -56,7 +58,7 @@ failures as (
         sum(case when is_dunned = 1 then charged_amount else 0 end) as dunned_amount,
         sum(case when is_recovered = 1 then collected_amount else 0 end) as recovered_amount,
         sum(days_to_recovery) as days_to_recovery
-    from failed_charges
+    from {{ ref('int_failed_charges') }}
     group by garage_id, charge_month
 
 ),

@@ -6,7 +6,7 @@ with payments as (
 
     select
         garage_id,
-        coalesce(pass_id, 'none') as pass_id,
+        pass_id,
         payment_month,
         payment_date,
         gross_amount,
@@ -19,9 +19,10 @@ with payments as (
 
 )
 
+-- by one number for garage and pass, for millions of names are many to compare
 select
-    garage_id,
-    pass_id,
+    any_value(garage_id) as garage_id,
+    coalesce(any_value(pass_id), 'none') as pass_id,
     payment_month as month,
     count(*) as payment_count,
     sum(gross_amount) as gross_revenue,
@@ -32,4 +33,4 @@ select
     coalesce(sum(list_price), 0) as revenue_at_list_price,
     min(payment_date) as first_paid_at
 from payments
-group by garage_id, pass_id, payment_month
+group by hash(garage_id, pass_id), payment_month

@@ -6,7 +6,7 @@
     incremental_strategy='delete+insert',
     on_schema_change='append_new_columns',
     pre_hook="{% if is_incremental() %}
-        {{ forget_what_is_gone(source('raw', 'subscriptions'), ref('stg_subscriptions'), 'subscription_id') }}
+        {{ forget_what_is_gone(source('raw', 'subscriptions'), ref('stg_subscriptions'), 'subscription_id', is_named=true) }}
     {% endif %}",
 ) }}
 
@@ -30,13 +30,6 @@ passes as (
 
 {% if is_incremental() %}
 -- by one number for all that comes from elsewhere
-named_users as (
-
-    select hash(user_id, first_name, last_name, email) as named_from
-    from {{ ref('dim_users') }}
-
-),
-
 named_garages as (
 
     select hash(garage_id, garage_name) as named_from
@@ -55,11 +48,10 @@ outdated as (
 
     select stored.subscription_id
     from {{ this }} as stored
-    left join named_users
-        on hash(stored.user_id, stored.first_name, stored.last_name, stored.email) = named_users.named_from
+    left join {{ ref('dim_users') }} as named_users on stored.named_from = named_users.row_hash
     left join named_garages on hash(stored.garage_id, stored.garage_name) = named_garages.named_from
     left join named_passes on hash(stored.pass_id, stored.pass_name) = named_passes.named_from
-    where named_users.named_from is null
+    where named_users.row_hash is null
         or named_garages.named_from is null
         or named_passes.named_from is null
         or stored.made_by is distinct from {{ made_by() }}
@@ -108,6 +100,7 @@ select
         'subscriptions.ended_at', 'subscriptions.canceled_at', 'subscriptions.cancel_at_period_end',
         'subscriptions.current_period_end', 'subscriptions.subscription_month'
     ]) }} as row_hash,
+    users.row_hash as named_from,
     {{ made_by() }} as made_by
 from subscriptions
 left join users on subscriptions.user_id = users.user_id

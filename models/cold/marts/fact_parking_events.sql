@@ -7,7 +7,7 @@
     on_schema_change='append_new_columns',
     cluster_by=clustering_key(['garage_id', 'parking_date']),
     pre_hook="{% if is_incremental() %}
-        {{ forget_what_is_gone(source('raw', 'parked'), ref('stg_parking_events'), 'parking_id') }}
+        {{ forget_what_is_gone(source('raw', 'parked'), ref('stg_parking_events'), 'parking_id', is_named=true) }}
     {% endif %}",
 ) }}
 
@@ -22,7 +22,8 @@ users as (
     select
         user_id,
         first_name,
-        last_name
+        last_name,
+        row_hash
     from {{ ref('dim_users') }}
 
 ),
@@ -36,21 +37,14 @@ named_garages as (
 
 ),
 
-named_users as (
-
-    select hash(user_id, first_name, last_name) as named_from
-    from {{ ref('dim_users') }}
-
-),
-
 outdated as (
 
     select stored.parking_id
     from {{ this }} as stored
     left join named_garages on hash(stored.garage_id, stored.garage_name) = named_garages.named_from
-    left join named_users on hash(stored.user_id, stored.first_name, stored.last_name) = named_users.named_from
+    left join {{ ref('dim_users') }} as named_users on stored.named_from = named_users.row_hash
     where named_garages.named_from is null
-        or (stored.user_id is not null and named_users.named_from is null)
+        or (stored.user_id is not null and named_users.row_hash is null)
         or stored.made_by is distinct from {{ made_by() }}
 
 ),
@@ -86,6 +80,7 @@ select
         'parking_events.parking_id', 'parking_events.garage_id', 'parking_events.user_id', 'parking_events.pass_id',
         'parking_events.entered_at', 'parking_events.exited_at', 'parking_events.parking_date', 'parking_events.hour_of_day'
     ]) }} as row_hash,
+    users.row_hash as named_from,
     {{ made_by() }} as made_by
 from parking_events
 left join garages on parking_events.garage_id = garages.garage_id

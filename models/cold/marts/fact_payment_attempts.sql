@@ -1,5 +1,5 @@
 -- Grain: payment attempt, whatever became of it. Incremental: rows the loader has brought or written again, rows
--- whose garage, customer or pass is called otherwise by now, rows whose pass is known by now to have cost something else,
+-- whose garage, customer or pass is called otherwise by now, rows of a pass of which other prices are known by now,
 -- and rows computed with another fee rate, reporting zone or SQL; what the source deleted goes first.
 {{ config(
     materialized='incremental',
@@ -8,7 +8,7 @@
     on_schema_change='append_new_columns',
     cluster_by=clustering_key(['garage_id', 'payment_month']),
     pre_hook="{% if is_incremental() %}
-        {{ forget_what_is_gone(source('raw', 'payments'), ref('stg_payments'), 'payment_id') }}
+        {{ forget_what_is_gone(source('raw', 'payments'), ref('stg_payments'), 'payment_id', is_named=true) }}
     {% endif %}",
 ) }}
 
@@ -36,6 +36,17 @@ prices as (
 
 ),
 
+-- all prices that a pass has had; a subscription may have none
+priced_passes as (
+
+    select
+        pass_id,
+        {{ fingerprint(['list_price', 'held_from', 'held_until']) }} as priced_from
+    from {{ ref('int_pass_prices') }}
+    group by pass_id
+
+),
+
 {% if is_incremental() %}
 -- by one number for all that comes from elsewhere; a payment of a subscription that is not there is looked at again each time
 named_garages as (
@@ -47,8 +58,13 @@ named_garages as (
 
 named_subscriptions as (
 
-    select hash(subscription_id, user_id, email, pass_id, pass_name) as named_from
-    from {{ ref('int_subscriptions') }}
+    select
+        {{ row_hash([
+            'subscriptions.subscription_id', 'subscriptions.user_id', 'subscriptions.email', 'subscriptions.pass_id',
+            'subscriptions.pass_name', 'priced_passes.priced_from'
+        ]) }} as named_from
+    from {{ ref('int_subscriptions') }} as subscriptions
+    left join priced_passes on subscriptions.pass_id = priced_passes.pass_id
 
 ),
 
@@ -57,16 +73,9 @@ outdated as (
     select stored.payment_id
     from {{ this }} as stored
     left join named_garages on hash(stored.garage_id, stored.garage_name) = named_garages.named_from
-    left join named_subscriptions
-        on hash(stored.subscription_id, stored.user_id, stored.user_email, stored.pass_id, stored.pass_name)
-            = named_subscriptions.named_from
-    left join prices
-        on stored.pass_id = prices.pass_id
-            and (prices.held_from is null or stored.payment_date >= prices.held_from)
-            and (prices.held_until is null or stored.payment_date < prices.held_until)
+    left join named_subscriptions on stored.named_from = named_subscriptions.named_from
     where named_garages.named_from is null
         or (stored.subscription_id is not null and named_subscriptions.named_from is null)
-        or stored.list_price is distinct from prices.list_price
         or stored.made_by is distinct from {{ made_by() }}
 
 ),
@@ -112,10 +121,15 @@ select
         'payments.stripe_fee', 'payments.net_amount', 'payments.platform_fee', 'payments.currency', 'payments.payment_date',
         'payments.payment_month', 'subscriptions.user_id', 'subscriptions.pass_id', 'prices.list_price'
     ]) }} as row_hash,
+    {{ row_hash([
+        'subscriptions.subscription_id', 'subscriptions.user_id', 'subscriptions.email', 'subscriptions.pass_id',
+        'subscriptions.pass_name', 'priced_passes.priced_from'
+    ]) }} as named_from,
     {{ made_by() }} as made_by
 from payments
 left join garages on payments.garage_id = garages.garage_id
 left join subscriptions on payments.subscription_id = subscriptions.subscription_id
+left join priced_passes on subscriptions.pass_id = priced_passes.pass_id
 left join prices
     on subscriptions.pass_id = prices.pass_id
         and (prices.held_from is null or payments.payment_date >= prices.held_from)

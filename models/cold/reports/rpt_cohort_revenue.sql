@@ -8,6 +8,16 @@ with cohorts as (
 
 ),
 
+-- a million members are found by one number
+members as (
+
+    select
+        cohort_start,
+        hash(garage_id, user_id) as member_number
+    from {{ ref('int_cohort_members') }}
+
+),
+
 -- what was paid before the cohort's month counts in that month, so nothing that a member paid is lost
 payments as (
 
@@ -19,9 +29,7 @@ payments as (
         payments.gross_amount,
         payments.platform_fee
     from {{ ref('fact_payments') }} as payments
-    inner join {{ ref('int_cohort_members') }} as members
-        on payments.garage_id = members.garage_id
-            and payments.user_id = members.user_id
+    inner join members on hash(payments.garage_id, payments.user_id) = members.member_number
     where payments.payment_date < {{ as_of() }}
 
 ),

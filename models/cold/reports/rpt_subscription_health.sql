@@ -43,7 +43,7 @@ amounts as (
 unpaid_charges as (
 
     select distinct subscription_id
-    from {{ ref('int_failed_charges') }}
+    from {{ ref('int_failed_charge_attempts') }}
     where is_collected = 0 and subscription_id is not null
 
 ),
