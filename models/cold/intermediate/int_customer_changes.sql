@@ -5,10 +5,12 @@
     unique_key='user_id',
     incremental_strategy='delete+insert',
     on_schema_change='append_new_columns',
-    pre_hook="{% if is_incremental() and not was_made_from(ref('int_subscription_changes')) %}
+    post_hook="{% if is_incremental() and not was_made_from(ref('int_subscription_changes')) %}
         delete from {{ this }} where hash(user_id) not in (select hash(user_id) from {{ ref('int_subscription_changes') }})
     {% endif %}",
 ) }}
+
+{%- set part = part_that_changed(ref('int_subscription_changes'), 'user_id') if is_incremental() %}
 
 with
 
@@ -19,6 +21,7 @@ users as (
         user_id,
         {{ fingerprint(['row_hash', made_by()]) }} as made_from
     from {{ ref('int_subscription_changes') }}
+    where {{ part }}
     group by user_id
 
 ),
@@ -27,13 +30,11 @@ changed_users as (
 
     select users.user_id
     from users
-    {% if was_made_from(ref('int_subscription_changes')) %}
-    where false
-    {% else %}
     {{ that_changed(
-        'users', 'user_id', held='select user_id, sum(made_from) as made_from from ' ~ this ~ ' group by user_id'
+        'users',
+        'user_id',
+        held='select user_id, sum(made_from) as made_from from ' ~ this ~ ' where ' ~ part ~ ' group by user_id'
     ) }}
-    {% endif %}
 
 ),
 {% endif %}
@@ -42,7 +43,7 @@ subscription_changes as (
 
     select * from {{ ref('int_subscription_changes') }}
     {% if is_incremental() %}
-    where user_id in (select changed_users.user_id from changed_users)
+    where {{ part }} and user_id in (select changed_users.user_id from changed_users)
     {% endif %}
 
 ),

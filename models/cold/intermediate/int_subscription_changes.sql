@@ -6,7 +6,7 @@
     unique_key='subscription_id',
     incremental_strategy='delete+insert',
     on_schema_change='append_new_columns',
-    pre_hook="{% if is_incremental() %}
+    post_hook="{% if is_incremental() %}
         {%- set begun -%}
             select subscription_id from {{ ref('int_subscriptions') }}
             where is_begun and created_at < {{ as_of() }}

@@ -35,5 +35,6 @@
 {% macro made_by() %}'here'{% endmacro %}
 {% macro that_changed(relation, key, held=none) %}where {{ relation }}.made_from is null{% endmacro %}
 {% macro was_made_from(relation) %}{{ return(false) }}{% endmacro %}
+{% macro part_that_changed(relation, key) %}{{ return('true') }}{% endmacro %}
 {% macro reporting_currency() %}usd{% endmacro %}
 {% macro clustering_key(columns) %}{{ return(columns) }}{% endmacro %}
