@@ -584,6 +584,8 @@ def later_rows() -> Source:
         "payments": [
             payment(28, EDGE, instant("03-12"), "41.00", status="failed", currency="cad", subscription_id=UNPAID),
             payment(29, EDGE, instant("03-13"), "42.00", status="failed", currency="cad", subscription_id=EARLIER),
+            # the first one of a garage that had stays: those who parked there are customers in its currency by now
+            payment(30, COUNTED, instant("03-12"), "5.00", status="failed", currency="cad"),
         ],
         # told of late, with effect on what was paid on that very day and after
         "pass_price_history": [repricing(7, 1, instant("02-11"), "48.00", "47.00", "03-18 01:00")],
@@ -628,6 +630,8 @@ def edge_changes() -> list[tuple[str, str, Row]]:
         ("payments", key(5, 818), {"status": "canceled"}),
         ("subscriptions", key(4, 807), {"status": "active"}),
         ("users", key(2, 82), {"phone": "+1 555 0100"}),
+        # who never was a customer, and is gone
+        ("users", key(2, 89), {}),
         ("garages", COUNTED, {"name": "Recounted", "capacity": 8}),
         ("garages", SPOTLESS, {"capacity": 5}),
         ("garages", CLUB, {"capacity": 0}),

@@ -20,7 +20,7 @@
     {% endif %}",
 ) }}
 
-with hashes as (
+with hashed_attempts as (
 
     select
         subscription_id as payer_id,
@@ -47,7 +47,7 @@ payers as (
     select
         payer_id,
         cast(hash(sum(row_hash), {{ made_by() }}) as decimal(38, 0)) as made_from
-    from hashes
+    from hashed_attempts
     group by payer_id
     having max(case when status = 'failed' then 1 else 0 end) = 1
 

@@ -9,13 +9,13 @@ with garages as (
 attempts as (
 
     select
-        any_value(garage_id) as garage_id,
-        any_value(status) as status,
-        payment_month,
-        count(*) as attempts
-    from {{ ref('fact_payment_attempts') }}
-    where payment_date < {{ as_of() }}
-    group by hash(garage_id, status), payment_month
+        any_value(attempts.garage_id) as garage_id,
+        any_value(attempts.status) as status,
+        attempts.payment_month,
+        count(*) as attempt_count
+    from {{ ref('fact_payment_attempts') }} as attempts
+    where attempts.payment_date < {{ as_of() }}
+    group by hash(attempts.garage_id, attempts.status), attempts.payment_month
 
 ),
 
@@ -24,8 +24,8 @@ answers as (
     select
         garage_id,
         payment_month as month,
-        sum(attempts) as payment_attempts,
-        sum(case when status = 'failed' then attempts else 0 end) as failed_attempts
+        sum(attempt_count) as payment_attempts,
+        sum(case when status = 'failed' then attempt_count else 0 end) as failed_attempts
     from attempts
     where status in ('succeeded', 'refunded', 'failed')
     group by garage_id, payment_month

@@ -21,16 +21,16 @@ with payments as (
 
 -- by one number for garage and pass, for millions of names are many to compare
 select
-    any_value(garage_id) as garage_id,
-    coalesce(any_value(pass_id), 'none') as pass_id,
-    payment_month as month,
+    any_value(payments.garage_id) as garage_id,
+    coalesce(any_value(payments.pass_id), 'none') as pass_id,
+    payments.payment_month as month,
     count(*) as payment_count,
-    sum(gross_amount) as gross_revenue,
-    coalesce(sum(stripe_fee), 0) as total_stripe_fees,
-    sum(platform_fee) as total_platform_fees,
-    sum(garage_profit) as garage_profit,
-    sum(case when list_price is not null then gross_amount else 0 end) as priced_revenue,
-    coalesce(sum(list_price), 0) as revenue_at_list_price,
-    min(payment_date) as first_paid_at
+    sum(payments.gross_amount) as gross_revenue,
+    coalesce(sum(payments.stripe_fee), 0) as total_stripe_fees,
+    sum(payments.platform_fee) as total_platform_fees,
+    sum(payments.garage_profit) as garage_profit,
+    sum(case when payments.list_price is not null then payments.gross_amount else 0 end) as priced_revenue,
+    coalesce(sum(payments.list_price), 0) as revenue_at_list_price,
+    min(payments.payment_date) as first_paid_at
 from payments
-group by hash(garage_id, pass_id), payment_month
+group by hash(payments.garage_id, payments.pass_id), payments.payment_month

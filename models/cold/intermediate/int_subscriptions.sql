@@ -10,6 +10,25 @@
     {% endif %}",
 ) }}
 
+{#- by one number for all that comes from elsewhere -#}
+{% set outdated %}
+    select stored.subscription_id
+    from {{ this }} as stored
+    left join {{ ref('dim_users') }} as named_users on stored.named_from = named_users.row_hash
+    left join (
+        select hash(garages.garage_id, garages.garage_name) as named_from
+        from {{ ref('stg_garages') }} as garages
+    ) as named_garages on hash(stored.garage_id, stored.garage_name) = named_garages.named_from
+    left join (
+        select hash(passes.pass_id, passes.pass_name) as named_from
+        from {{ ref('stg_passes') }} as passes
+    ) as named_passes on hash(stored.pass_id, stored.pass_name) = named_passes.named_from
+    where named_users.row_hash is null
+        or named_garages.named_from is null
+        or named_passes.named_from is null
+        or stored.made_by is distinct from {{ made_by() }}
+{% endset %}
+
 with users as (
 
     select * from {{ ref('dim_users') }}
@@ -28,41 +47,10 @@ passes as (
 
 ),
 
-{% if is_incremental() %}
--- by one number for all that comes from elsewhere
-named_garages as (
-
-    select hash(garage_id, garage_name) as named_from
-    from {{ ref('stg_garages') }}
-
-),
-
-named_passes as (
-
-    select hash(pass_id, pass_name) as named_from
-    from {{ ref('stg_passes') }}
-
-),
-
-outdated as (
-
-    select stored.subscription_id
-    from {{ this }} as stored
-    left join {{ ref('dim_users') }} as named_users on stored.named_from = named_users.row_hash
-    left join named_garages on hash(stored.garage_id, stored.garage_name) = named_garages.named_from
-    left join named_passes on hash(stored.pass_id, stored.pass_name) = named_passes.named_from
-    where named_users.row_hash is null
-        or named_garages.named_from is null
-        or named_passes.named_from is null
-        or stored.made_by is distinct from {{ made_by() }}
-
-),
-{% endif %}
-
 subscriptions as (
 
     {% if is_incremental() %}
-    {{ due(ref('stg_subscriptions'), 'subscription_id') }}
+    {{ due(ref('stg_subscriptions'), 'subscription_id', outdated) }}
     {% else %}
     select * from {{ ref('stg_subscriptions') }}
     {% endif %}

@@ -10,22 +10,16 @@
     {% endif %}",
 ) }}
 
-with
-
-{% if is_incremental() %}
-outdated as (
-
+{% set outdated %}
     select stored.user_id
     from {{ this }} as stored
     where stored.made_by is distinct from {{ made_by() }}
+{% endset %}
 
-),
-{% endif %}
-
-users as (
+with users as (
 
     {% if is_incremental() %}
-    {{ due(ref('stg_users'), 'user_id') }}
+    {{ due(ref('stg_users'), 'user_id', outdated) }}
     {% else %}
     select * from {{ ref('stg_users') }}
     {% endif %}

@@ -11,6 +11,20 @@
     {% endif %}",
 ) }}
 
+{#- by one number for all that comes from elsewhere -#}
+{% set outdated %}
+    select stored.parking_id
+    from {{ this }} as stored
+    left join (
+        select hash(garages.garage_id, garages.garage_name) as named_from
+        from {{ ref('stg_garages') }} as garages
+    ) as named_garages on hash(stored.garage_id, stored.garage_name) = named_garages.named_from
+    left join {{ ref('dim_users') }} as named_users on stored.named_from = named_users.row_hash
+    where named_garages.named_from is null
+        or (stored.user_id is not null and named_users.row_hash is null)
+        or stored.made_by is distinct from {{ made_by() }}
+{% endset %}
+
 with garages as (
 
     select * from {{ ref('stg_garages') }}
@@ -28,32 +42,10 @@ users as (
 
 ),
 
-{% if is_incremental() %}
--- by one number for all that comes from elsewhere
-named_garages as (
-
-    select hash(garage_id, garage_name) as named_from
-    from {{ ref('stg_garages') }}
-
-),
-
-outdated as (
-
-    select stored.parking_id
-    from {{ this }} as stored
-    left join named_garages on hash(stored.garage_id, stored.garage_name) = named_garages.named_from
-    left join {{ ref('dim_users') }} as named_users on stored.named_from = named_users.row_hash
-    where named_garages.named_from is null
-        or (stored.user_id is not null and named_users.row_hash is null)
-        or stored.made_by is distinct from {{ made_by() }}
-
-),
-{% endif %}
-
 parking_events as (
 
     {% if is_incremental() %}
-    {{ due(ref('stg_parking_events'), 'parking_id') }}
+    {{ due(ref('stg_parking_events'), 'parking_id', outdated) }}
     {% else %}
     select * from {{ ref('stg_parking_events') }}
     {% endif %}

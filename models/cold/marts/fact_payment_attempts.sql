@@ -12,6 +12,35 @@
     {% endif %}",
 ) }}
 
+{#- by one number for all that comes from elsewhere; a payment of a subscription that is not there is looked at each time -#}
+{% set named_from = row_hash([
+    'subscriptions.subscription_id', 'subscriptions.user_id', 'subscriptions.email', 'subscriptions.pass_id',
+    'subscriptions.pass_name', 'priced_passes.priced_from'
+]) %}
+{% set priced_passes %}
+    select
+        pass_id,
+        {{ fingerprint(['list_price', 'held_from', 'held_until']) }} as priced_from
+    from {{ ref('int_pass_prices') }}
+    group by pass_id
+{% endset %}
+{% set outdated %}
+    select stored.payment_id
+    from {{ this }} as stored
+    left join (
+        select hash(garages.garage_id, garages.garage_name) as named_from
+        from {{ ref('stg_garages') }} as garages
+    ) as named_garages on hash(stored.garage_id, stored.garage_name) = named_garages.named_from
+    left join (
+        select {{ named_from }} as named_from
+        from {{ ref('int_subscriptions') }} as subscriptions
+        left join ({{ priced_passes }}) as priced_passes on subscriptions.pass_id = priced_passes.pass_id
+    ) as named_subscriptions on stored.named_from = named_subscriptions.named_from
+    where named_garages.named_from is null
+        or (stored.subscription_id is not null and named_subscriptions.named_from is null)
+        or stored.made_by is distinct from {{ made_by() }}
+{% endset %}
+
 with garages as (
 
     select * from {{ ref('stg_garages') }}
@@ -39,52 +68,14 @@ prices as (
 -- all prices that a pass has had; a subscription may have none
 priced_passes as (
 
-    select
-        pass_id,
-        {{ fingerprint(['list_price', 'held_from', 'held_until']) }} as priced_from
-    from {{ ref('int_pass_prices') }}
-    group by pass_id
+    {{ priced_passes }}
 
 ),
-
-{% if is_incremental() %}
--- by one number for all that comes from elsewhere; a payment of a subscription that is not there is looked at again each time
-named_garages as (
-
-    select hash(garage_id, garage_name) as named_from
-    from {{ ref('stg_garages') }}
-
-),
-
-named_subscriptions as (
-
-    select
-        {{ row_hash([
-            'subscriptions.subscription_id', 'subscriptions.user_id', 'subscriptions.email', 'subscriptions.pass_id',
-            'subscriptions.pass_name', 'priced_passes.priced_from'
-        ]) }} as named_from
-    from {{ ref('int_subscriptions') }} as subscriptions
-    left join priced_passes on subscriptions.pass_id = priced_passes.pass_id
-
-),
-
-outdated as (
-
-    select stored.payment_id
-    from {{ this }} as stored
-    left join named_garages on hash(stored.garage_id, stored.garage_name) = named_garages.named_from
-    left join named_subscriptions on stored.named_from = named_subscriptions.named_from
-    where named_garages.named_from is null
-        or (stored.subscription_id is not null and named_subscriptions.named_from is null)
-        or stored.made_by is distinct from {{ made_by() }}
-
-),
-{% endif %}
 
 payments as (
 
     {% if is_incremental() %}
-    {{ due(ref('stg_payments'), 'payment_id') }}
+    {{ due(ref('stg_payments'), 'payment_id', outdated) }}
     {% else %}
     select * from {{ ref('stg_payments') }}
     {% endif %}
@@ -121,10 +112,7 @@ select
         'payments.stripe_fee', 'payments.net_amount', 'payments.platform_fee', 'payments.currency', 'payments.payment_date',
         'payments.payment_month', 'subscriptions.user_id', 'subscriptions.pass_id', 'prices.list_price'
     ]) }} as row_hash,
-    {{ row_hash([
-        'subscriptions.subscription_id', 'subscriptions.user_id', 'subscriptions.email', 'subscriptions.pass_id',
-        'subscriptions.pass_name', 'priced_passes.priced_from'
-    ]) }} as named_from,
+    {{ named_from }} as named_from,
     {{ made_by() }} as made_by
 from payments
 left join garages on payments.garage_id = garages.garage_id

@@ -27,8 +27,8 @@
 {% macro state_changed_at() %}coalesce(updated_at, known_at){% endmacro %}
 {% macro known_states(key) %}select {{ key }}, known_at, seen_before from snapshots{% endmacro %}
 {% macro is_no_known_state(relation, raw_table, key, columns) %}{{ key }} not in (select {{ key }} from snapshots){% endmacro %}
-{% macro forget_what_is_gone(raw_table, staging, key) %}delete from stored{% endmacro %}
-{% macro due(staging, key) %}select * from {{ staging }} where {{ key }} in (select {{ key }} from outdated){% endmacro %}
+{% macro forget_what_is_gone(raw_table, staging, key, is_named=false) %}delete from stored{% endmacro %}
+{% macro due(staging, key, outdated) %}select * from {{ staging }} where {{ key }} in ({{ outdated }}){% endmacro %}
 {% macro seen_until() %}(select max(_fivetran_synced) from stored){% endmacro %}
 {% macro fingerprint(columns) %}sum(hash({{ columns | join(', ') }})){% endmacro %}
 {% macro row_hash(columns) %}hash({{ columns | join(', ') }}){% endmacro %}
