@@ -5,6 +5,7 @@ One warehouse goes through all of it, in the order of the fixtures, for each `db
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,7 +27,7 @@ LAYERS = ("staging", "marts", "reports", "security")
 OWN_ROWS = {"marts.dim_date", "marts.federal_holidays", "marts.state_regions"}
 INCREMENTAL = ("marts.fact_payment_attempts", "marts.fact_parking_events", "marts.fact_daily_occupancy")
 # What asks by one number whether there is anything to do, and has no rows to look at where there is not.
-ASKING = ("models/cold/intermediate/int_customer_changes", "snapshots/snap_subscriptions", "snapshots/snap_passes")
+ASKING = {"int_customer_changes", "snap_subscriptions", "snap_passes"}
 # unit tests bring rows of their own
 NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
 NO_TESTS = (*NO_UNIT_TESTS, "--exclude-resource-type", "test")
@@ -128,14 +129,14 @@ def again(pipeline: Pipeline, filled: Content) -> Content:
 
 
 @pytest.fixture(scope="module")
-def looked_at_nothing(pipeline: Pipeline, again: Content) -> list[bool]:
-    """Whether that build had SQL without rows for each that asks."""
-    compiled = dbt.target_path(pipeline[0], "cold") / "compiled" / "vend_analytics"
-    return ["where false" in (compiled / f"{name}.sql").read_text() for name in ASKING]
+def looked_at_nothing(pipeline: Pipeline, again: Content) -> set[str]:
+    """The nodes of that build whose SQL had no rows to look at."""
+    results = json.loads((dbt.target_path(pipeline[0], "cold") / "run_results.json").read_text())["results"]
+    return {node["unique_id"].split(".")[2] for node in results if "where false" in (node["compiled_code"] or "")}
 
 
 @pytest.fixture(scope="module")
-def quiet_day(pipeline: Pipeline, again: Content, looked_at_nothing: list[bool]) -> tuple[sync.Run, Content]:
+def quiet_day(pipeline: Pipeline, again: Content, looked_at_nothing: set[str]) -> tuple[sync.Run, Content]:
     """A day later: a load in which nothing had changed, and the incremental build after it."""
     return load(pipeline), build_both(pipeline, NEXT_DAY, *NO_UNIT_TESTS)
 
@@ -172,8 +173,8 @@ def test_a_second_build_of_the_same_changes_nothing(filled: Content, again: Cont
     assert_same(filled, again)
 
 
-def test_a_second_build_of_the_same_looks_at_nothing(looked_at_nothing: list[bool]) -> None:
-    assert looked_at_nothing == [True] * len(ASKING)
+def test_a_second_build_of_the_same_looks_at_nothing(looked_at_nothing: set[str]) -> None:
+    assert looked_at_nothing >= ASKING
 
 
 def test_a_day_on_which_nothing_changed(again: Content, quiet_day: tuple[sync.Run, Content], rebuilt: Content) -> None:
