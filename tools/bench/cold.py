@@ -120,7 +120,7 @@ def dsn(home: Path) -> str:
 
 
 def change(address: str, share: float) -> int:
-    """Refund, correct and add payments of the last weeks and of long ago, as a day's business and its late news do."""
+    """Correct payments at random over the whole history: harder than a day's business, which touches the last weeks."""
     with psycopg.connect(address) as connection:
         return connection.execute(
             "update payments set amount = amount + 0.01, net_amount = net_amount + 0.01,"
