@@ -1,6 +1,6 @@
 {#- Before an incremental build of a model with a row for each row of a RAW table: deletes what the source deleted since, and
     proves that nothing else is to be done but to take what the loader brought since. For that, the rows that the loader has
-    not touched since must be those of RAW with the same times, as many and no others. If they are not, for a loader's times
+    not touched since must be those of RAW, by their keys and times, as many and no others. If they are not, for a loader's times
     were late or rows went without a trace, every row is marked as never seen, so the build takes everything again and readers
     keep what is there until it has. -#}
 {% macro forget_what_is_gone(raw_table, staging, key, is_named=false) -%}
@@ -13,12 +13,12 @@
             due.row_count as due_rows,
             coalesce(kept.times, 0) - coalesce(due.times, 0) as difference
         from (
-            select count(*) as row_count, {{ fingerprint(['_fivetran_synced']) }} as times
+            select count(*) as row_count, {{ fingerprint([key, '_fivetran_synced']) }} as times
             from {{ this }}
             where {{ key }} not in ({{ brought }} and id is not null)
         ) as kept
         cross join (
-            select count(*) as row_count, {{ fingerprint(['_fivetran_synced']) }} as times
+            select count(*) as row_count, {{ fingerprint([key, '_fivetran_synced']) }} as times
             from {{ staging }}
             where _fivetran_synced <= {{ seen_until() }}
         ) as due

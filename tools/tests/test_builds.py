@@ -235,3 +235,22 @@ def test_what_is_called_otherwise_is_found_in_the_rows_that_carry_it(pipeline: P
         assert sorted(str(row[position]) for row in built[relation][1:]) != sorted(
             str(row[position]) for row in rebuilt[relation][1:]
         ), (relation, column)
+
+
+OTHERWISE = ("--vars", '{reporting_timezone: Asia/Tokyo, platform_fee_rate: "0.2"}')
+PART = "fact_payment_attempts fact_parking_events dim_users int_subscription_changes int_customers"
+
+
+def test_a_part_that_was_built_otherwise_is_built_again_with_all(pipeline: Pipeline, rebuilt: Content) -> None:
+    """In another zone and at another rate, first without the views that these tables read."""
+    settings, _ = pipeline
+    contents = []
+    for arguments in (["--select", *PART.split()], [], ["--full-refresh"]):
+        outcome = dbt.build(settings, "cold", as_of=NEXT_DAY, arguments=[*NO_TESTS, *OTHERWISE, *arguments])
+        assert outcome.ok, outcome.failures
+        contents.append(read_cold(settings))
+    part, built, anew = contents
+    assert_same(anew, built)
+    facts = part["marts.fact_payment_attempts"]
+    made_by = [name for name, _ in facts[0]].index("made_by")
+    assert all("without its views" in row[made_by] for row in facts[1:])

@@ -26,7 +26,7 @@
     where named_users.row_hash is null
         or named_garages.named_from is null
         or named_passes.named_from is null
-        or stored.made_by is distinct from {{ made_by() }}
+        or stored.made_by is distinct from {{ made_by(of_all=true) }}
 {% endset %}
 
 with users as (
@@ -86,7 +86,7 @@ select
         'subscriptions.subscription_id', 'subscriptions.user_id', 'subscriptions.garage_id', 'subscriptions.pass_id',
         'subscriptions.status', 'subscriptions.monthly_amount', 'subscriptions.is_begun', 'subscriptions.created_at',
         'subscriptions.ended_at', 'subscriptions.canceled_at', 'subscriptions.cancel_at_period_end',
-        'subscriptions.current_period_end', 'subscriptions.subscription_month'
+        'subscriptions.current_period_end', 'subscriptions.subscription_month', made_by()
     ]) }} as row_hash,
     users.row_hash as named_from,
     {{ made_by() }} as made_by

@@ -13,7 +13,7 @@
 {% set outdated %}
     select stored.user_id
     from {{ this }} as stored
-    where stored.made_by is distinct from {{ made_by() }}
+    where stored.made_by is distinct from {{ made_by(of_all=true) }}
 {% endset %}
 
 with users as (
@@ -36,6 +36,8 @@ select
     created_at as user_created_at,
     user_cohort_month,
     _fivetran_synced,
-    {{ row_hash(['user_id', 'first_name', 'last_name', 'email', 'phone', 'created_at', 'user_cohort_month']) }} as row_hash,
+    {{ row_hash([
+        'user_id', 'first_name', 'last_name', 'email', 'phone', 'created_at', 'user_cohort_month', made_by()
+    ]) }} as row_hash,
     {{ made_by() }} as made_by
 from users

@@ -22,7 +22,7 @@
     left join {{ ref('dim_users') }} as named_users on stored.named_from = named_users.row_hash
     where named_garages.named_from is null
         or (stored.user_id is not null and named_users.row_hash is null)
-        or stored.made_by is distinct from {{ made_by() }}
+        or stored.made_by is distinct from {{ made_by(of_all=true) }}
 {% endset %}
 
 with garages as (
@@ -70,7 +70,8 @@ select
     parking_events._fivetran_synced,
     {{ row_hash([
         'parking_events.parking_id', 'parking_events.garage_id', 'parking_events.user_id', 'parking_events.pass_id',
-        'parking_events.entered_at', 'parking_events.exited_at', 'parking_events.parking_date', 'parking_events.hour_of_day'
+        'parking_events.entered_at', 'parking_events.exited_at', 'parking_events.parking_date', 'parking_events.hour_of_day',
+        made_by()
     ]) }} as row_hash,
     users.row_hash as named_from,
     {{ made_by() }} as made_by

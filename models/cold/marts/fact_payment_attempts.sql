@@ -38,7 +38,7 @@
     ) as named_subscriptions on stored.named_from = named_subscriptions.named_from
     where named_garages.named_from is null
         or (stored.subscription_id is not null and named_subscriptions.named_from is null)
-        or stored.made_by is distinct from {{ made_by() }}
+        or stored.made_by is distinct from {{ made_by(of_all=true) }}
 {% endset %}
 
 with garages as (
@@ -110,7 +110,7 @@ select
     {{ row_hash([
         'payments.payment_id', 'payments.subscription_id', 'payments.garage_id', 'payments.status', 'payments.gross_amount',
         'payments.stripe_fee', 'payments.net_amount', 'payments.platform_fee', 'payments.currency', 'payments.payment_date',
-        'payments.payment_month', 'subscriptions.user_id', 'subscriptions.pass_id', 'prices.list_price'
+        'payments.payment_month', 'subscriptions.user_id', 'subscriptions.pass_id', 'prices.list_price', made_by()
     ]) }} as row_hash,
     {{ named_from }} as named_from,
     {{ made_by() }} as made_by
