@@ -7,11 +7,15 @@
     {%- set brought -%}
         select id from {{ raw_table }} where cast(_fivetran_synced as {{ type_naive_timestamp() }}) > {{ seen_until() }}
     {%- endset -%}
+    {%- set is_gone -%}
+        id not in (select {{ key }} from {{ staging }} where _fivetran_synced > {{ seen_until() }})
+    {%- endset -%}
     {%- set proof -%}
         select
             kept.row_count as kept_rows,
             due.row_count as due_rows,
-            coalesce(kept.times, 0) - coalesce(due.times, 0) as difference
+            coalesce(kept.times, 0) - coalesce(due.times, 0) as difference,
+            gone.row_count as gone_rows
         from (
             select count(*) as row_count, {{ fingerprint([key, '_fivetran_synced']) }} as times
             from {{ this }}
@@ -22,6 +26,9 @@
             from {{ staging }}
             where _fivetran_synced <= {{ seen_until() }}
         ) as due
+        cross join (
+            select count(*) as row_count from ({{ brought }}) as brought where {{ is_gone }}
+        ) as gone
     {%- endset -%}
     {%- set forget_all -%}
         update {{ this }} set _fivetran_synced = {{ before_everything() }};
@@ -40,11 +47,11 @@
         {%- set found = run_query(proof).rows[0] -%}
         {%- if found[0] != found[1] or found[2] != 0 -%}
             {{- return(forget_all) -}}
+        {%- elif found[3] == 0 -%}
+            {{- return('') -}}
         {%- endif -%}
     {%- endif -%}
-    delete from {{ this }}
-    where {{ key }} in ({{ brought }})
-        and {{ key }} not in (select {{ key }} from {{ staging }} where _fivetran_synced > {{ seen_until() }})
+    delete from {{ this }} where {{ key }} in (select brought.id from ({{ brought }}) as brought where {{ is_gone }})
 {%- endmacro %}
 
 {#- The latest time of the loader that this table has rows of; before everything where it is empty. -#}

@@ -8,6 +8,8 @@ with customer_changes as (
 select
     garage_id,
     user_id,
-    cohort_start
+    cohort_start,
+    {{ key_number(['garage_id', 'user_id']) }} as customer_number,
+    {{ key_number(['garage_id', 'cohort_start']) }} as cohort_number
 from customer_changes
 where month = cohort_start

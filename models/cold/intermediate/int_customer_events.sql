@@ -36,7 +36,7 @@ payments as (
         garages.currency as garage_currency
     from {{ ref('fact_payment_attempts') }} as attempts
     inner join garages on attempts.garage_id = garages.garage_id
-    where attempts.payment_date < {{ as_of() }} and attempts.user_id is not null
+    where attempts.payment_date < {{ as_of() }} and attempts.user_number is not null
 
 ),
 
@@ -48,7 +48,7 @@ stays as (
         case when stays.exited_at < {{ as_of() }} then stays.exited_at else stays.entered_at end as seen_at
     from {{ ref('fact_parking_events') }} as stays
     inner join garages on stays.garage_id = garages.garage_id
-    where stays.entered_at < {{ as_of() }} and stays.user_id is not null
+    where stays.entered_at < {{ as_of() }} and stays.user_number is not null
 
 )
 
@@ -56,6 +56,7 @@ select
     'subscription' as event_type,
     subscription_id as event_id,
     user_id,
+    {{ key_number(['user_id']) }} as user_number,
     currency,
     garage_id,
     {{ row_hash(['row_hash', 'currency', 'left_at', 'amount_per_month']) }} as row_hash,
@@ -77,6 +78,7 @@ select
     'payment' as event_type,
     payment_id as event_id,
     user_id,
+    user_number,
     garage_currency as currency,
     garage_id,
     {{ row_hash(['row_hash', 'garage_currency']) }} as row_hash,
@@ -98,6 +100,7 @@ select
     'stay' as event_type,
     parking_id as event_id,
     user_id,
+    user_number,
     currency,
     garage_id,
     {{ row_hash(['row_hash', 'currency', 'seen_at']) }} as row_hash,

@@ -6,19 +6,18 @@
     incremental_strategy='delete+insert',
     on_schema_change='append_new_columns',
     pre_hook="{% if is_incremental() %}
-        delete from {{ this }} where hash(user_id) not in (select hash(user_id) from {{ ref('dim_users') }})
+        delete from {{ this }} where {{ key_number(['user_id']) }} not in (select user_number from {{ ref('dim_users') }})
     {% endif %}",
 ) }}
 
--- the events are read twice and not held, so that the first time needs three columns only; by numbers, for a million users
--- are many to tell apart by their keys
+-- the events are read twice and not held, so that the first time needs three columns only
 with events_made_of as (
 
     select
-        hash(user_id) as user_number,
+        user_number,
         cast(sum(row_hash) as decimal(38, 0)) as made_from
     from {{ ref('int_customer_events') }}
-    group by hash(user_id)
+    group by user_number
 
 ),
 
@@ -31,7 +30,7 @@ users as (
             + {{ row_hash(['users.row_hash', made_by(), "'" ~ reporting_currency() ~ "'"]) }} as decimal(38, 0)
         ) as made_from
     from {{ ref('dim_users') }} as users
-    left join events_made_of on hash(users.user_id) = events_made_of.user_number
+    left join events_made_of on users.user_number = events_made_of.user_number
 
 ),
 
@@ -69,7 +68,7 @@ by_garage as (
         max(seen_at) as last_seen_at
     from {{ ref('int_customer_events') }}
     {% if is_incremental() %}
-    where user_id in (select changed_users.user_id from changed_users)
+    where user_number in (select changed_users.user_number from changed_users)
     {% endif %}
     group by user_id, currency, garage_id
 

@@ -2,7 +2,10 @@
 -- as_of; the cold side of the hot sum_failed_attempts.
 with subscriptions as (
 
-    select * from {{ ref('fact_subscriptions') }}
+    select
+        subscription_id,
+        {{ key_number(['subscription_id']) }} as payer_number
+    from {{ ref('fact_subscriptions') }}
     where status in ('past_due', 'unpaid')
 
 ),
@@ -20,7 +23,7 @@ attempts as (
         -- an amount in another currency than the garage's is not known in the garage's
         case when attempts.currency = garages.currency then attempts.gross_amount end as amount
     from {{ ref('fact_payment_attempts') }} as attempts
-    inner join subscriptions on attempts.subscription_id = subscriptions.subscription_id
+    inner join subscriptions on attempts.payer_number = subscriptions.payer_number
     inner join garages on attempts.garage_id = garages.garage_id
     where attempts.status in ('succeeded', 'failed') and attempts.payment_date < {{ as_of() }}
 

@@ -8,47 +8,22 @@
     on_schema_change='append_new_columns',
     pre_hook="{% if is_incremental() %}
         delete from {{ this }}
-        where payer_id not in (
-            select subscription_id from {{ ref('fact_payment_attempts') }}
-            where subscription_id is not null and status = 'failed' and payment_date < {{ as_of() }}
-
-            union all
-
-            select payment_id from {{ ref('fact_payment_attempts') }}
-            where subscription_id is null and status = 'failed' and payment_date < {{ as_of() }}
+        where {{ key_number(['payer_id']) }} not in (
+            select payer_number from {{ ref('fact_payment_attempts') }}
+            where status = 'failed' and payment_date < {{ as_of() }}
         )
     {% endif %}",
 ) }}
 
-with hashed_attempts as (
+-- most never fail, and only those who did need an order; by two numbers of each attempt
+with payers as (
 
     select
-        subscription_id as payer_id,
-        status,
-        row_hash
-    from {{ ref('fact_payment_attempts') }}
-    where subscription_id is not null and payment_date < {{ as_of() }}
-
-    union all
-
-    -- a payment without a subscription is a payer by itself
-    select
-        payment_id as payer_id,
-        status,
-        row_hash
-    from {{ ref('fact_payment_attempts') }}
-    where subscription_id is null and status = 'failed' and payment_date < {{ as_of() }}
-
-),
-
--- most never fail, and only those who did need an order; by one number and one key of each attempt
-payers as (
-
-    select
-        payer_id,
+        payer_number,
         cast(hash(sum(row_hash), {{ made_by() }}) as decimal(38, 0)) as made_from
-    from hashed_attempts
-    group by payer_id
+    from {{ ref('fact_payment_attempts') }}
+    where payment_date < {{ as_of() }}
+    group by payer_number
     having max(case when status = 'failed' then 1 else 0 end) = 1
 
 ),
@@ -58,37 +33,26 @@ changed_payers as (
     select payers.*
     from payers
     {% if is_incremental() %}
-    {{ that_changed('payers', 'payer_id') }}
+    {{ that_changed(
+        'payers',
+        'payer_number',
+        held='select ' ~ key_number(['payer_id']) ~ ' as payer_number, made_from from ' ~ this
+    ) }}
     {% endif %}
-
-),
-
-payer_attempts as (
-
-    select
-        *,
-        subscription_id as payer_id
-    from {{ ref('fact_payment_attempts') }}
-    where subscription_id in (select changed_payers.payer_id from changed_payers)
-
-    union all
-
-    select
-        *,
-        payment_id as payer_id
-    from {{ ref('fact_payment_attempts') }}
-    where subscription_id is null and payment_id in (select changed_payers.payer_id from changed_payers)
 
 ),
 
 attempts as (
 
-    -- what was refunded had gone through
+    -- a payment without a subscription is a payer by itself; what was refunded had gone through
     select
         *,
+        coalesce(subscription_id, payment_id) as payer_id,
         case when status = 'failed' then 0 else 1 end as went_through
-    from payer_attempts
-    where status in ('succeeded', 'refunded', 'failed') and payment_date < {{ as_of() }}
+    from {{ ref('fact_payment_attempts') }}
+    where payer_number in (select changed_payers.payer_number from changed_payers)
+        and status in ('succeeded', 'refunded', 'failed')
+        and payment_date < {{ as_of() }}
 
 ),
 
@@ -129,6 +93,6 @@ select
     max(numbered.went_through) as is_collected,
     max(changed_payers.made_from) as made_from
 from numbered
-inner join changed_payers on numbered.payer_id = changed_payers.payer_id
+inner join changed_payers on numbered.payer_number = changed_payers.payer_number
 where numbered.went_through = 0 or numbered.is_first = 0
 group by numbered.payer_id, numbered.charge_number

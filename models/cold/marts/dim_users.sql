@@ -39,5 +39,6 @@ select
     {{ row_hash([
         'user_id', 'first_name', 'last_name', 'email', 'phone', 'created_at', 'user_cohort_month', made_by()
     ]) }} as row_hash,
+    {{ key_number(['user_id']) }} as user_number,
     {{ made_by() }} as made_by
 from users

@@ -73,6 +73,7 @@ select
         'parking_events.entered_at', 'parking_events.exited_at', 'parking_events.parking_date', 'parking_events.hour_of_day',
         made_by()
     ]) }} as row_hash,
+    {{ key_number(['parking_events.user_id']) }} as user_number,
     users.row_hash as named_from,
     {{ made_by() }} as made_by
 from parking_events

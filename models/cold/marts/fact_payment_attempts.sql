@@ -112,6 +112,9 @@ select
         'payments.stripe_fee', 'payments.net_amount', 'payments.platform_fee', 'payments.currency', 'payments.payment_date',
         'payments.payment_month', 'subscriptions.user_id', 'subscriptions.pass_id', 'prices.list_price', made_by()
     ]) }} as row_hash,
+    {{ key_number(['subscriptions.user_id']) }} as user_number,
+    {{ key_number(['payments.garage_id', 'subscriptions.user_id']) }} as customer_number,
+    {{ key_number(['coalesce(payments.subscription_id, payments.payment_id)']) }} as payer_number,
     {{ named_from }} as named_from,
     {{ made_by() }} as made_by
 from payments

@@ -30,6 +30,7 @@ select
     pass_name,
     list_price,
     created_at,
-    updated_at
+    updated_at,
+    customer_number
 from attempts
 where status = 'succeeded'

@@ -8,13 +8,18 @@ with cohorts as (
 
 ),
 
--- a million members are found by one number
-members as (
+numbered_cohorts as (
 
     select
-        cohort_start,
-        hash(garage_id, user_id) as member_number
-    from {{ ref('int_cohort_members') }}
+        *,
+        {{ key_number(['garage_id', 'cohort_start']) }} as cohort_number
+    from cohorts
+
+),
+
+members as (
+
+    select * from {{ ref('int_cohort_members') }}
 
 ),
 
@@ -22,14 +27,13 @@ members as (
 payments as (
 
     select
-        payments.garage_id,
-        members.cohort_start,
+        members.cohort_number,
         case when payments.payment_month < members.cohort_start then members.cohort_start else payments.payment_month end
             as month,
         payments.gross_amount,
         payments.platform_fee
     from {{ ref('fact_payments') }} as payments
-    inner join members on hash(payments.garage_id, payments.user_id) = members.member_number
+    inner join members on payments.customer_number = members.customer_number
     where payments.payment_date < {{ as_of() }}
 
 ),
@@ -37,13 +41,12 @@ payments as (
 revenue as (
 
     select
-        garage_id,
-        cohort_start,
+        cohort_number,
         month,
         sum(gross_amount) as revenue,
         sum(platform_fee) as platform_fees
     from payments
-    group by garage_id, cohort_start, month
+    group by cohort_number, month
 
 ),
 
@@ -70,10 +73,9 @@ monthly as (
         ), 0) as monthly_recurring_revenue,
         coalesce(revenue.revenue, 0) as revenue,
         coalesce(revenue.platform_fees, 0) as platform_fees
-    from cohorts
+    from numbered_cohorts as cohorts
     left join revenue
-        on cohorts.garage_id = revenue.garage_id
-            and cohorts.cohort_start = revenue.cohort_start
+        on cohorts.cohort_number = revenue.cohort_number
             and cohorts.month = revenue.month
     left join recurring
         on cohorts.garage_id = recurring.garage_id

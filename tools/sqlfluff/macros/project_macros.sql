@@ -32,6 +32,7 @@
 {% macro seen_until() %}(select max(_fivetran_synced) from stored){% endmacro %}
 {% macro fingerprint(columns) %}sum(hash({{ columns | join(', ') }})){% endmacro %}
 {% macro row_hash(columns) %}hash({{ columns | join(', ') }}){% endmacro %}
+{% macro key_number(columns) %}hash({{ columns | join(', ') }}){% endmacro %}
 {% macro made_by(of_all=false) %}'here'{% endmacro %}
 {% macro that_changed(relation, key, held=none) %}where {{ relation }}.made_from is null{% endmacro %}
 {% macro was_made_from(relation) %}{{ return(false) }}{% endmacro %}
