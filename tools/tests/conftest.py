@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import parsed
@@ -15,6 +17,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as limits
+from loaded import Loader
 from psycopg import conninfo
 
 from vend import dbt, server
@@ -53,23 +56,34 @@ def settings_in(home: Path, **changes: Any) -> Settings:
     return Settings(**values | changes)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _parsed_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """dbt parses the project once for all homes, and all workers."""
+@pytest.fixture(scope="session")
+def loader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loader]:
     folder = tmp_path_factory.getbasetemp()
-    folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "parsed"
-    folder.mkdir(exist_ok=True)
+    loader = Loader((folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "parsed", PROJECT)
+    yield loader
+    loader.end()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _loaded_once(loader: Loader) -> Iterator[None]:
+    """dbt is loaded once per worker, and parses the project once for all homes and workers."""
+    started = SimpleNamespace(**vars(subprocess) | {"Popen": loader.dbt})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dbt, "_run", parsed.running(dbt._run, folder))
-        patch.setattr(dbt, "operation", parsed.operating(dbt.operation, folder))
+        patch.setattr(dbt, "_run", parsed.running(dbt._run, loader))
+        patch.setattr(dbt, "operation", parsed.operating(dbt.operation, loader))
+        patch.setattr(dbt, "subprocess", started)
         yield
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _unit_tests_apart() -> Iterator[None]:
-    """dbt's unit tests bring rows of their own; WITH_UNIT_TESTS is for the build of a file that looks at them."""
+    """dbt's unit tests bring rows of their own; WITH_UNIT_TESTS is for the build of a file that looks at them.
+
+    Nor does dbt log each statement, with which it spends a tenth of its time.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DBT_EXCLUDE_RESOURCE_TYPES", "unit_test")
+        patch.setenv("DBT_LOG_LEVEL_FILE", "info")
         yield
 
 

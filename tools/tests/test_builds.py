@@ -109,8 +109,8 @@ def pipeline(make_database: Callable[[], str], tmp_path_factory: pytest.TempPath
 
 @pytest.fixture(scope="module")
 def empty(pipeline: Pipeline) -> list[tuple[sync.Run, Content]]:
-    """Twice: nothing is loaded, and built."""
-    return [(load(pipeline), build_both(pipeline, AS_OF, *NO_UNIT_TESTS)) for _ in range(2)]
+    """Twice: nothing is loaded, and built. What is the same the second time need not be tested by dbt again."""
+    return [(load(pipeline), build_both(pipeline, AS_OF, *arguments)) for arguments in (NO_UNIT_TESTS, NO_TESTS)]
 
 
 @pytest.fixture(scope="module")
