@@ -122,6 +122,8 @@ def test_the_hot_side_describes_its_source_as_raw_does(manifests: dict[str, Mani
 @pytest.mark.parametrize("side", SIDES)
 def test_no_var_is_read_when_the_project_is_parsed(manifests: dict[str, Manifest], loader: Loader, side: str) -> None:
     """What the other tests begin with (parsed.py) was parsed with other vars, and is the same, to the last word."""
+    if sys.platform != "linux":
+        pytest.skip("each home has a parse of its own here")
     assert loader.parsed(catalog_check.TARGETS[side])
     shared: Manifest = json.loads((loader.folder / catalog_check.TARGETS[side] / "manifest.json").read_text())
     for part in ("nodes", "sources", "exposures", "unit_tests", "macros", "groups", "disabled"):
