@@ -28,9 +28,9 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 # The files that take minutes, longest first: begun last they would leave the other workers idle at the end.
 LONG = (
-    *("test_builds", "test_refresh", "test_hot", "test_figures", "test_zones", "test_catalog", "test_demo", "test_run"),
-    *("test_snowflake", "test_tenants_roles", "test_kill", "test_tenants", "test_secrets", "test_fivetran"),
-    *("test_cdnow", "test_sync", "test_outages", "test_packages", "test_model", "test_interleavings"),
+    *("test_builds", "test_figures", "test_zones", "test_catalog", "test_refresh", "test_run", "test_hot", "test_demo"),
+    *("test_snowflake", "test_secrets", "test_kill", "test_tenants_roles", "test_cdnow", "test_fivetran", "test_sync"),
+    *("test_interleavings", "test_drift", "test_outages", "test_failover", "test_tenants", "test_model"),
 )
 
 WITH_UNIT_TESTS = {"DBT_EXCLUDE_RESOURCE_TYPES": ""}
