@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import parsed
@@ -15,6 +18,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as limits
+from loaded import Loader
 from psycopg import conninfo
 
 from vend import dbt, server
@@ -24,9 +28,9 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 # The files that take minutes, longest first: begun last they would leave the other workers idle at the end.
 LONG = (
-    *("test_builds", "test_refresh", "test_hot", "test_figures", "test_zones", "test_catalog", "test_demo", "test_run"),
-    *("test_snowflake", "test_tenants_roles", "test_kill", "test_tenants", "test_secrets", "test_fivetran"),
-    *("test_cdnow", "test_sync", "test_outages", "test_packages", "test_model", "test_interleavings"),
+    *("test_builds", "test_figures", "test_zones", "test_catalog", "test_refresh", "test_run", "test_hot", "test_demo"),
+    *("test_snowflake", "test_secrets", "test_kill", "test_tenants_roles", "test_cdnow", "test_fivetran", "test_sync"),
+    *("test_interleavings", "test_drift", "test_outages", "test_failover", "test_tenants", "test_model"),
 )
 
 WITH_UNIT_TESTS = {"DBT_EXCLUDE_RESOURCE_TYPES": ""}
@@ -53,23 +57,37 @@ def settings_in(home: Path, **changes: Any) -> Settings:
     return Settings(**values | changes)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _parsed_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """dbt parses the project once for all homes, and all workers."""
+@pytest.fixture(scope="session")
+def loader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loader]:
     folder = tmp_path_factory.getbasetemp()
-    folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "parsed"
-    folder.mkdir(exist_ok=True)
+    loader = Loader((folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "parsed", PROJECT)
+    yield loader
+    loader.end()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _loaded_once(loader: Loader) -> Iterator[None]:
+    """dbt is loaded once per worker, and parses the project once for all homes and workers."""
+    if sys.platform != "linux":  # as loaded.py is written
+        yield
+        return
+    started = SimpleNamespace(**vars(subprocess) | {"Popen": loader.dbt})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dbt, "_run", parsed.running(dbt._run, folder))
-        patch.setattr(dbt, "operation", parsed.operating(dbt.operation, folder))
+        patch.setattr(dbt, "_run", parsed.running(dbt._run, loader))
+        patch.setattr(dbt, "operation", parsed.operating(dbt.operation, loader))
+        patch.setattr(dbt, "subprocess", started)
         yield
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _unit_tests_apart() -> Iterator[None]:
-    """dbt's unit tests bring rows of their own; WITH_UNIT_TESTS is for the build of a file that looks at them."""
+    """dbt's unit tests bring rows of their own; WITH_UNIT_TESTS is for the build of a file that looks at them.
+
+    Nor does dbt log each statement, with which it spends a tenth of its time.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DBT_EXCLUDE_RESOURCE_TYPES", "unit_test")
+        patch.setenv("DBT_LOG_LEVEL_FILE", "info")
         yield
 
 
@@ -83,7 +101,12 @@ def server_dsn() -> Iterator[str]:
     folder.chmod(0o755)  # as root the server runs as another user
     settings = settings_in(folder / "home")
     try:
-        yield server.up(settings)
+        dsn = server.up(settings)
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            for setting in ("fsync", "full_page_writes"):  # it need not outlast a power cut
+                connection.execute(f"alter system set {setting} = off".encode())
+            connection.execute("select pg_reload_conf()")
+        yield dsn
     finally:
         server.down(settings)
         shutil.rmtree(folder)

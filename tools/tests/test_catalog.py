@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from queue import Queue
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
@@ -28,6 +29,7 @@ import psycopg
 import pytest
 import recompute  # noqa: F401, whose parts import it by this name
 from conftest import settings_in
+from loaded import Loader
 from psycopg import conninfo
 
 import catalog_check
@@ -43,6 +45,25 @@ from vend.settings import Settings
 PROJECT = Path(__file__).resolve().parents[2]
 SIDES = ("cold", "hot")
 READ = ("tools/catalog", "tools/vend/dashboard_sql", "metabase")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _loaded_for_the_gate() -> Iterator[None]:
+    """The gate's own parse, whole as ever, by a dbt that need not be loaded first."""
+
+    def run(command: list[str], *, cwd: Path, **how: Any) -> subprocess.CompletedProcess[str]:
+        if Path(command[0]).name != "dbt":
+            return subprocess.run(command, cwd=cwd, **how)
+        settings = Settings(cwd, cwd / ".vend", None, None, "duckdb", cwd / "none.duckdb")
+        with dbt._started(command[1:], settings, os.environ, subprocess.PIPE, subprocess.STDOUT) as process:
+            assert process.stdout is not None
+            output = process.stdout.read()
+        assert process.returncode is not None
+        return subprocess.CompletedProcess(command, process.returncode, output, "")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(catalog_check, "subprocess", SimpleNamespace(run=run))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -96,6 +117,28 @@ def test_the_hot_side_describes_its_source_as_raw_does(manifests: dict[str, Mani
     assert len(tables) >= 6
     for name in tables:
         assert described["hot", name] == described["cold", name]
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_no_var_is_read_when_the_project_is_parsed(manifests: dict[str, Manifest], loader: Loader, side: str) -> None:
+    """What the other tests begin with (parsed.py) was parsed with other vars, and is the same, to the last word."""
+    if sys.platform != "linux":
+        pytest.skip("each home has a parse of its own here")
+    assert loader.parsed(catalog_check.TARGETS[side])
+    shared: Manifest = json.loads((loader.folder / catalog_check.TARGETS[side] / "manifest.json").read_text())
+    for part in ("nodes", "sources", "exposures", "unit_tests", "macros", "groups", "disabled"):
+        here, there = (_without_moments(manifest[part]) for manifest in (manifests[side], shared))
+        assert here == there, part
+
+
+def _without_moments(part: Any) -> Any:
+    """Without when, where and for which database it was parsed, and in which order a set was gone through."""
+    if isinstance(part, dict):
+        left_out = ("created_at", "root_path", "database", "relation_name", "patch_path")
+        return {name: _without_moments(value) for name, value in part.items() if name not in left_out}
+    if isinstance(part, list):
+        return sorted((_without_moments(value) for value in part), key=repr)
+    return part
 
 
 @pytest.fixture(scope="module")

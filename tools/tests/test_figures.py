@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -1181,7 +1179,9 @@ def chicago(pipeline: tuple[Settings, str], first: Stage) -> Stage:
     """
     settings, dsn = pipeline
     frame = Frame(APRIL_IN_CHICAGO, CHICAGO)
-    copy: Path = settings.home / "chicago.duckdb"
+    there = settings_in(settings.home / "chicago")  # by the same name, for dbt parses the project for each
+    there.make_home()
+    copy = there.duckdb_path
     copy.write_bytes(settings.duckdb_path.read_bytes())
     with duckdb.connect(str(copy)) as warehouse:
         warehouse.execute("delete from marts.fact_payment_attempts where payment_id = ?", [key(5, 14)])
@@ -1190,8 +1190,6 @@ def chicago(pipeline: tuple[Settings, str], first: Stage) -> Stage:
             " select * replace ('lost' as parking_id) from marts.fact_parking_events where parking_id = ?",
             [key(6, 31)],
         )
-    there = replace(settings, home=settings.home / "chicago", duckdb_path=copy)
-    there.make_home()
     wanted = [f"+{relation.split('.')[1]}" for relation in IN_CHICAGO]
     build(there, "cold", None, frame, *UNTESTED, "--select", *wanted)
     build(there, "hot", dsn, frame, *UNTESTED)
@@ -1402,11 +1400,11 @@ def compiled(settings: Settings, side: str, dsn: str | None, frame: Frame) -> di
     """The text of each analysis of a side, by name, asked for SOME_GARAGE."""
     variables = {"as_of": frame.as_of.isoformat(sep=" "), "garage_id": SOME_GARAGE}
     target = settings.home / "target" / f"analyses_{side}"
-    command = [str(Path(sys.executable).with_name("dbt")), "compile", "--quiet", "--vars", json.dumps(variables)]
+    command = ["compile", "--quiet", "--vars", json.dumps(variables)]
     command += ["--project-dir", str(settings.project), "--target", dbt.target(settings, side)]
     command += ["--target-path", str(target), "--log-path", str(target), "--select", f"path:analyses/{side}"]
     environ = {**os.environ, **dbt.environment(settings, dsn)}
-    subprocess.run(command, cwd=settings.project, env=environ, stdin=subprocess.DEVNULL, check=True)
+    assert dbt._run(command, settings, environ, side, None) == 0
     files = (target / "compiled" / "vend_analytics" / "analyses").rglob("*.sql")
     return {file.stem: file.read_text() for file in files}
 

@@ -61,7 +61,7 @@ def both(make_database: Callable[[], str], tmp_path_factory: pytest.TempPathFact
     insert(dsn, edge_cases())
     folder = tmp_path_factory.mktemp("fivetran")
     ours = settings_in(folder / "ours", postgres_dsn=dsn)
-    theirs = replace(ours, home=folder / "theirs", duckdb_path=folder / "theirs" / "warehouse.duckdb")
+    theirs = replace(ours, home=folder / "theirs", duckdb_path=folder / "theirs" / "vend_analytics.duckdb")
     theirs.make_home()
     load(ours, dsn)
     as_fivetran(ours, theirs)

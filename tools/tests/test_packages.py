@@ -28,6 +28,7 @@ import psycopg
 import pytest
 import yaml
 
+from vend import dbt as vend_dbt
 from vend import packages
 from vend.errors import VendError
 from vend.settings import Settings
@@ -217,24 +218,16 @@ def trial(folder: Path, packages_from: Path, profile: dict[str, Any]) -> Path:
 
 
 def dbt(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    folders = ("--project-dir", str(folder), "--profiles-dir", str(folder))
-    return subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "dbt.cli.main",
-            "--no-use-colors",
-            "--log-level-file",
-            "none",
-            *arguments,
-            *folders,
-        ],
-        cwd=folder,
-        env={k: v for k, v in os.environ.items() if not k.startswith("DBT_")}
-        | {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false"},
-        capture_output=True,
-        text=True,
-    )
+    command = ["--no-use-colors", "--log-level-file", "none", *arguments]
+    command += ["--project-dir", str(folder), "--profiles-dir", str(folder)]
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("DBT_")}
+    environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"
+    settings = Settings(folder, folder / ".vend", None, None, "duckdb", folder / "x.duckdb")
+    with vend_dbt._started(command, settings, environ, subprocess.PIPE, subprocess.STDOUT) as process:
+        assert process.stdout is not None
+        output = process.stdout.read()
+    assert process.returncode is not None
+    return subprocess.CompletedProcess(command, process.returncode, output)
 
 
 def failures(folder: Path, *arguments: str) -> dict[str, int]:
