@@ -57,7 +57,6 @@ def test_demo_twice_and_after_a_day_of_business(
     assert figures.query(settings, "select count(distinct _fivetran_synced) from raw.payments") == [(1,)]
 
     source.mutate(dsn)
-    monkeypatch.setenv("DBT_EXCLUDE_RESOURCE_TYPES", "unit_test test")  # after such a day they run in test_figures.py
     assert demo.run(settings, **SMALL)
     later, log = capsys.readouterr()
     assert "unchanged" not in log
