@@ -13,16 +13,21 @@
 
 {#- by one number for all that comes from elsewhere -#}
 {% set outdated %}
-    select stored.parking_id
-    from {{ this }} as stored
-    left join (
-        select hash(garages.garage_id, garages.garage_name) as named_from
-        from {{ ref('stg_garages') }} as garages
-    ) as named_garages on hash(stored.garage_id, stored.garage_name) = named_garages.named_from
-    left join {{ ref('dim_users') }} as named_users on stored.named_from = named_users.row_hash
-    where named_garages.named_from is null
-        or (stored.user_id is not null and named_users.row_hash is null)
-        or stored.made_by is distinct from {{ made_by(of_all=true) }}
+    select parking_id from {{ this }}
+    where made_by is distinct from {{ made_by(of_all=true) }}
+
+    union all
+
+    select parking_id from {{ this }}
+    where hash(garage_id, garage_name) not in (
+        select hash(garages.garage_id, garages.garage_name) from {{ ref('stg_garages') }} as garages
+    )
+
+    union all
+
+    select parking_id from {{ this }}
+    where user_id is not null
+        and (named_from is null or named_from not in (select users.row_hash from {{ ref('dim_users') }} as users))
 {% endset %}
 
 with garages as (

@@ -25,20 +25,28 @@
     group by pass_id
 {% endset %}
 {% set outdated %}
-    select stored.payment_id
-    from {{ this }} as stored
-    left join (
-        select hash(garages.garage_id, garages.garage_name) as named_from
-        from {{ ref('stg_garages') }} as garages
-    ) as named_garages on hash(stored.garage_id, stored.garage_name) = named_garages.named_from
-    left join (
-        select {{ named_from }} as named_from
-        from {{ ref('int_subscriptions') }} as subscriptions
-        left join ({{ priced_passes }}) as priced_passes on subscriptions.pass_id = priced_passes.pass_id
-    ) as named_subscriptions on stored.named_from = named_subscriptions.named_from
-    where named_garages.named_from is null
-        or (stored.subscription_id is not null and named_subscriptions.named_from is null)
-        or stored.made_by is distinct from {{ made_by(of_all=true) }}
+    select payment_id from {{ this }}
+    where made_by is distinct from {{ made_by(of_all=true) }}
+
+    union all
+
+    select payment_id from {{ this }}
+    where hash(garage_id, garage_name) not in (
+        select hash(garages.garage_id, garages.garage_name) from {{ ref('stg_garages') }} as garages
+    )
+
+    union all
+
+    select payment_id from {{ this }}
+    where subscription_id is not null
+        and (
+            named_from is null
+            or named_from not in (
+                select {{ named_from }}
+                from {{ ref('int_subscriptions') }} as subscriptions
+                left join ({{ priced_passes }}) as priced_passes on subscriptions.pass_id = priced_passes.pass_id
+            )
+        )
 {% endset %}
 
 with garages as (
