@@ -723,14 +723,16 @@ def test_nothing_of_the_machine_is_published(built: tuple[Settings, str], publis
         assert [user for user in users if re.search(rf"\b{re.escape(user)}\b", place.data)] == []
 
 
-def test_two_wait_for_each_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_two_wait_for_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = settings_in(tmp_path / "home")
+    said: Queue[str] = Queue()
+    monkeypatch.setattr(docsite, "say", said.put)
     with ThreadPoolExecutor() as pool:
         with docsite._alone(settings):
             second = pool.submit(lambda: docsite._alone(settings).__enter__())
-            while "waiting for it to end" not in capsys.readouterr().err:
-                assert not second.done()
-        second.result(timeout=10)
+            assert "waiting for it to end" in said.get(timeout=60)
+            assert not second.done()
+        second.result(timeout=60)
 
 
 def test_a_foreign_page_is_left_alone(built: tuple[Settings, str], tmp_path: Path) -> None:
