@@ -12,14 +12,5 @@
 
 {#- Whether this table has the column made_from; one from before there were fingerprints has not. -#}
 {% macro has_fingerprints() -%}
-    {{- return(holds(['made_from'])) -}}
-{%- endmacro %}
-
-{#- Whether this table has these columns; one from before there were such has not. True where the warehouse is not asked. -#}
-{% macro holds(columns) -%}
-    {%- if not (execute and flags.INTROSPECT) -%}
-        {{- return(true) -}}
-    {%- endif -%}
-    {%- set held = adapter.get_columns_in_relation(this) | map(attribute='name') | map('lower') | list -%}
-    {{- return(columns | reject('in', held) | list == []) -}}
+    {{- return('made_from' in (adapter.get_columns_in_relation(this) | map(attribute='name') | map('lower'))) -}}
 {%- endmacro %}

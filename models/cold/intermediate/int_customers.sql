@@ -10,43 +10,13 @@
     {% endif %}",
 ) }}
 
-{#- who came since, or of whom something came; others are not looked at where one number says that they are what they were -#}
-{% set brought %}
-    select user_number from {{ ref('int_customer_events') }}
-    where _fivetran_synced > {{ seen_until() }}
-    union all
-    select user_number from {{ ref('dim_users') }}
-    where _fivetran_synced > {{ seen_until() }}
-{% endset %}
-{% set user_hash = row_hash(['users.row_hash', made_by(), "'" ~ reporting_currency() ~ "'"]) %}
-{% set others_made_of %}
-    select coalesce(sum(made_from), 0)
-    from (
-        select sum(row_hash) as made_from from {{ ref('int_customer_events') }}
-        where user_number not in ({{ brought }})
-        union all
-        select sum({{ user_hash }}) as made_from from {{ ref('dim_users') }} as users
-        where user_number not in ({{ brought }})
-    ) as others
-{% endset %}
-{% set others_made_from %}
-    select coalesce(sum(made_from), 0)
-    from (select user_id, max(made_from) as made_from from {{ this }} group by user_id) as others
-    where {{ key_number(['user_id']) }} not in ({{ brought }})
-{% endset %}
-{% set is_brought = is_incremental() and holds(['made_from', '_fivetran_synced']) and agree(others_made_of, others_made_from) %}
-
 -- the events are read twice and not held, so that the first time needs three columns only
 with events_made_of as (
 
     select
         user_number,
-        cast(sum(row_hash) as decimal(38, 0)) as made_from,
-        max(_fivetran_synced) as _fivetran_synced
+        cast(sum(row_hash) as decimal(38, 0)) as made_from
     from {{ ref('int_customer_events') }}
-    {% if is_brought %}
-    where user_number in ({{ brought }})
-    {% endif %}
     group by user_number
 
 ),
@@ -55,13 +25,12 @@ users as (
 
     select
         users.*,
-        greatest(users._fivetran_synced, coalesce(events_made_of._fivetran_synced, users._fivetran_synced)) as last_synced,
-        cast(coalesce(events_made_of.made_from, 0) + {{ user_hash }} as decimal(38, 0)) as made_from
+        cast(
+            coalesce(events_made_of.made_from, 0)
+            + {{ row_hash(['users.row_hash', made_by(), "'" ~ reporting_currency() ~ "'"]) }} as decimal(38, 0)
+        ) as made_from
     from {{ ref('dim_users') }} as users
     left join events_made_of on users.user_number = events_made_of.user_number
-    {% if is_brought %}
-    where users.user_number in ({{ brought }})
-    {% endif %}
 
 ),
 
@@ -69,9 +38,8 @@ changed_users as (
 
     select users.*
     from users
-    {% if is_incremental() and not is_brought and holds(['made_from', '_fivetran_synced']) %}
+    {% if is_incremental() %}
     {{ that_changed('users', 'user_id') }}
-        or users.user_number in ({{ brought }})
     {% endif %}
 
 ),
@@ -159,7 +127,6 @@ select
     by_currency.last_paid_at,
     cast(coalesce(by_currency.stay_count, 0) as bigint) as stay_count,
     by_currency.last_seen_at,
-    users.last_synced as _fivetran_synced,
     users.made_from
 from changed_users as users
 left join by_currency on users.user_id = by_currency.user_id

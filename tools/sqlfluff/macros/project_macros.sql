@@ -33,8 +33,6 @@
 {% macro fingerprint(columns) %}sum(hash({{ columns | join(', ') }})){% endmacro %}
 {% macro row_hash(columns) %}hash({{ columns | join(', ') }}){% endmacro %}
 {% macro key_number(columns) %}hash({{ columns | join(', ') }}){% endmacro %}
-{% macro holds(columns) %}{{ return(true) }}{% endmacro %}
-{% macro agree(one, other) %}{{ return(false) }}{% endmacro %}
 {% macro made_by(of_all=false) %}'here'{% endmacro %}
 {% macro that_changed(relation, key, held=none) %}where {{ relation }}.made_from is null{% endmacro %}
 {% macro was_made_from(relation) %}{{ return(false) }}{% endmacro %}
