@@ -13,7 +13,7 @@
     that are gone. -#}
 {% macro was_made_from(relation) -%}
     {{- return(
-        execute and flags.INTROSPECT and has_fingerprints()
+        execute and flags.INTROSPECT and has_columns(['made_from'])
         and agree(
             'select coalesce(' ~ fingerprint(['row_hash', made_by()]) ~ ', 0) from ' ~ relation,
             'select case when count(*) = count(made_from) then coalesce(sum(made_from), 0) end from ' ~ this
@@ -25,7 +25,7 @@
     none. The same sums by 16,384 parts of the keys, so that little is looked at where little has changed, and all where much
     has. -#}
 {% macro part_that_changed(relation, key) -%}
-    {%- if not (execute and flags.INTROSPECT and has_fingerprints()) -%}
+    {%- if not (execute and flags.INTROSPECT and has_columns(['made_from'])) -%}
         {{- return('true') -}}
     {%- elif was_made_from(relation) -%}
         {{- return('false') -}}

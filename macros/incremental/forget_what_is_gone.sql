@@ -2,8 +2,8 @@
     proves that nothing else is to be done but to take what the loader brought since. For that, the rows that the loader has
     not touched since must be those of RAW, by their keys and times, as many and no others. If they are not, for a loader's times
     were late or rows went without a trace, every row is marked as never seen, so the build takes everything again and readers
-    keep what is there until it has. -#}
-{% macro forget_what_is_gone(raw_table, staging, key, is_named=false) -%}
+    keep what is there until it has. `number` is the column with the key's number, which is read in a fraction of the time. -#}
+{% macro forget_what_is_gone(raw_table, staging, key, number, is_named=false) -%}
     {%- set brought -%}
         select id from {{ raw_table }} where cast(_fivetran_synced as {{ type_naive_timestamp() }}) > {{ seen_until() }}
     {%- endset -%}
@@ -17,12 +17,14 @@
             coalesce(kept.times, 0) - coalesce(due.times, 0) as difference,
             gone.row_count as gone_rows
         from (
-            select count(*) as row_count, {{ fingerprint([key, '_fivetran_synced']) }} as times
+            select count(*) as row_count, {{ fingerprint([number, '_fivetran_synced']) }} as times
             from {{ this }}
-            where {{ key }} not in ({{ brought }} and id is not null)
+            where {{ number }} not in (
+                select {{ key_number(['brought.id']) }} from ({{ brought }}) as brought where brought.id is not null
+            )
         ) as kept
         cross join (
-            select count(*) as row_count, {{ fingerprint([key, '_fivetran_synced']) }} as times
+            select count(*) as row_count, {{ fingerprint([key_number([key]), '_fivetran_synced']) }} as times
             from {{ staging }}
             where _fivetran_synced <= {{ seen_until() }}
         ) as due
@@ -31,13 +33,15 @@
         ) as gone
     {%- endset -%}
     {%- set forget_all -%}
-        update {{ this }} set _fivetran_synced = {{ before_everything() }};
+        update {{ this }} set _fivetran_synced = {{ before_everything() }}, {{ number }} = {{ key_number([key]) }};
         delete from {{ this }} where {{ key }} not in (select {{ key }} from {{ staging }})
     {%- endset -%}
     {%- if execute and flags.INTROSPECT -%}
         {%- set present = adapter.get_columns_in_relation(this) | map(attribute='name') | map('lower') | list -%}
         {%- set added = [] -%}
-        {%- set wanted = [('_fivetran_synced', type_naive_timestamp()), ('row_hash', 'bigint'), ('made_by', 'varchar')] -%}
+        {%- set wanted = [
+            ('_fivetran_synced', type_naive_timestamp()), ('row_hash', 'bigint'), (number, 'bigint'), ('made_by', 'varchar')
+        ] -%}
         {%- for name, type in wanted + ([('named_from', 'bigint')] if is_named else []) if name not in present -%}
             {%- do added.append('alter table ' ~ this ~ ' add column ' ~ name ~ ' ' ~ type ~ ';') -%}
         {%- endfor -%}

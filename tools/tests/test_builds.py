@@ -237,6 +237,42 @@ def test_what_is_called_otherwise_is_found_in_the_rows_that_carry_it(pipeline: P
         ), (relation, column)
 
 
+# an amount, another payment, a name; and what no payment that is there tells of
+BROUGHT = (
+    "update payments set amount = amount + 1, net_amount = net_amount + 1, updated_at = %(now)s"
+    " where id in (select id from payments order by id limit 5)",
+    "insert into payments (id, garage_id, subscription_id, amount, net_amount, currency, status, payment_date,"
+    " created_at, updated_at) select gen_random_uuid(), garage_id, id, 12, 11, 'usd', 'succeeded',"
+    " %(now)s - interval '1 hour', %(now)s, %(now)s from subscriptions where user_id is not null order by id limit 3",
+    "update users set last_name = 'Changed', updated_at = %(now)s where id = (select max(id::text) from users)::uuid",
+)
+TAKEN = (
+    "delete from payments where id = (select min(id::text) from payments where subscription_id is not null)::uuid",
+)
+
+
+@pytest.mark.parametrize(("changes", "only_brought"), [(BROUGHT, True), ((*BROUGHT[:1], *TAKEN), False)])
+def test_customers_of_whom_something_came_and_all_where_something_went(
+    pipeline: Pipeline, rebuilt: Content, changes: tuple[str, ...], only_brought: bool
+) -> None:
+    settings, dsn = pipeline
+    now = NEXT_DAY + timedelta(hours=1)
+    with psycopg.connect(dsn) as connection:
+        for change in changes:
+            assert connection.execute(change, {"now": now}).rowcount > 0, change
+    load(pipeline)
+    contents = []
+    for arguments in ((), ("--full-refresh",)):
+        outcome = dbt.build(settings, "cold", as_of=now, arguments=[*NO_TESTS, *arguments])
+        assert outcome.ok, outcome.failures
+        results = json.loads((dbt.target_path(settings, "cold") / "run_results.json").read_text())["results"]
+        code = next(node["compiled_code"] for node in results if node["unique_id"].endswith(".int_customers"))
+        assert ("_fivetran_synced > cast(" in code) == (only_brought and not arguments)
+        contents.append(read_cold(settings))
+    assert_same(*contents)
+    assert contents[0]["staging.int_customers"] != rebuilt["staging.int_customers"]
+
+
 OTHERWISE = ("--vars", '{reporting_timezone: Asia/Tokyo, platform_fee_rate: "0.2"}')
 PART = "fact_payment_attempts fact_parking_events dim_users int_subscription_changes int_customers"
 

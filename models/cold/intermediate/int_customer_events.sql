@@ -1,5 +1,5 @@
--- Grain: payment attempt, subscription or stay of a user before as_of, in the currency of its garage: what int_customers adds
--- up, with one number for all that counts of it. What an event says nothing of is null.
+-- Grain: payment attempt, subscription or stay of a known user before as_of, in the currency of its garage: what int_customers
+-- adds up, with one number for all that counts of it. What an event says nothing of is null.
 with garages as (
 
     select * from {{ ref('dim_garages') }}
@@ -25,7 +25,7 @@ subscriptions as (
     from {{ ref('int_subscriptions') }} as subscriptions
     inner join garages on subscriptions.garage_id = garages.garage_id
     left join amounts on subscriptions.subscription_id = amounts.subscription_id
-    where subscriptions.created_at < {{ as_of() }}
+    where subscriptions.created_at < {{ as_of() }} and subscriptions.user_number is not null
 
 ),
 
@@ -56,9 +56,10 @@ select
     'subscription' as event_type,
     subscription_id as event_id,
     user_id,
-    {{ key_number(['user_id']) }} as user_number,
+    user_number,
     currency,
     garage_id,
+    _fivetran_synced,
     {{ row_hash(['row_hash', 'currency', 'left_at', 'amount_per_month']) }} as row_hash,
     is_begun,
     status as subscription_status,
@@ -81,6 +82,7 @@ select
     user_number,
     garage_currency as currency,
     garage_id,
+    _fivetran_synced,
     {{ row_hash(['row_hash', 'garage_currency']) }} as row_hash,
     null as is_begun,
     null as subscription_status,
@@ -103,6 +105,7 @@ select
     user_number,
     currency,
     garage_id,
+    _fivetran_synced,
     {{ row_hash(['row_hash', 'currency', 'seen_at']) }} as row_hash,
     null as is_begun,
     null as subscription_status,

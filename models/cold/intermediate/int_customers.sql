@@ -10,12 +10,65 @@
     {% endif %}",
 ) }}
 
+{#- what customers are made from, by the loader's times -#}
+{% set made_from_tables = [
+    ref('fact_payment_attempts'), ref('fact_parking_events'), ref('int_subscriptions'), ref('dim_users')
+] %}
+{#- whom the loader brought something of since, or whose subscription has ended since -#}
+{% set seen = latest_held('_fivetran_synced') if is_incremental() %}
+{% set brought %}
+    select user_number
+    from (
+        {% for table in made_from_tables %}
+        select user_number from {{ table }} where _fivetran_synced > {{ seen }}
+        union all
+        {% endfor %}
+        select user_number from {{ ref('int_subscriptions') }} where ended_at >= {{ seen }} and ended_at < {{ as_of() }}
+    ) as brought
+    where user_number is not null
+{% endset %}
+{% set user_hash = row_hash(['users.row_hash', made_by(), "'" ~ reporting_currency() ~ "'"]) %}
+{#- with what is known of a user by all of their events -#}
+{% set user_columns %}
+        users.user_id,
+        users.user_number,
+        users.first_name,
+        users.last_name,
+        users.email,
+        users.phone,
+        users.user_created_at,
+        users.user_cohort_month,
+        greatest(users._fivetran_synced, coalesce(events_made_of._fivetran_synced, users._fivetran_synced))
+            as _fivetran_synced,
+        cast(coalesce(events_made_of.made_from, 0) + {{ user_hash }} as decimal(38, 0)) as made_from
+{%- endset %}
+{#- all others are not looked at where one number says that they are what they were -#}
+{% set others_now %}
+    select coalesce(sum(made_from), 0)
+    from (
+        select sum(row_hash) as made_from from {{ ref('int_customer_events') }}
+        where user_number not in ({{ brought }})
+        union all
+        select sum({{ user_hash }}) as made_from from {{ ref('dim_users') }} as users
+        where users.user_number not in ({{ brought }})
+    ) as others
+{% endset %}
+{% set others_held %}
+    select coalesce(sum(made_from), 0)
+    from (select user_number, max(made_from) as made_from from {{ this }} group by user_number) as others
+    where user_number not in ({{ brought }})
+{% endset %}
+{% set only_brought = seen and agree(others_now, others_held) %}
+
+with {% if not only_brought %}
+
 -- the events are read twice and not held, so that the first time needs three columns only
-with events_made_of as (
+events_made_of as (
 
     select
         user_number,
-        cast(sum(row_hash) as decimal(38, 0)) as made_from
+        sum(row_hash) as made_from,
+        max(_fivetran_synced) as _fivetran_synced
     from {{ ref('int_customer_events') }}
     group by user_number
 
@@ -24,11 +77,7 @@ with events_made_of as (
 users as (
 
     select
-        users.*,
-        cast(
-            coalesce(events_made_of.made_from, 0)
-            + {{ row_hash(['users.row_hash', made_by(), "'" ~ reporting_currency() ~ "'"]) }} as decimal(38, 0)
-        ) as made_from
+        {{- user_columns }}
     from {{ ref('dim_users') }} as users
     left join events_made_of on users.user_number = events_made_of.user_number
 
@@ -39,16 +88,17 @@ changed_users as (
     select users.*
     from users
     {% if is_incremental() %}
-    {{ that_changed('users', 'user_id') }}
+    {{ that_changed('users', 'user_number', columns=['made_from', '_fivetran_synced']) }}
     {% endif %}
 
 ),
 
+{% endif %}
 -- by garage first, so that a garage counts once
 by_garage as (
 
     select
-        user_id,
+        user_number,
         currency,
         garage_id,
         sum(case when is_begun then 1 else 0 end) as total_subscriptions,
@@ -65,19 +115,46 @@ by_garage as (
         min(case when payment_status = 'succeeded' then payment_date end) as first_paid_at,
         max(case when payment_status = 'succeeded' then payment_date end) as last_paid_at,
         count(seen_at) as stay_count,
-        max(seen_at) as last_seen_at
+        max(seen_at) as last_seen_at,
+        sum(row_hash) as made_from,
+        max(_fivetran_synced) as _fivetran_synced
     from {{ ref('int_customer_events') }}
-    {% if is_incremental() %}
+    {% if only_brought %}
+    where user_number in ({{ brought }})
+    {% elif is_incremental() %}
     where user_number in (select changed_users.user_number from changed_users)
     {% endif %}
-    group by user_id, currency, garage_id
+    group by user_number, currency, garage_id
 
 ),
 
+{% if only_brought %}
+events_made_of as (
+
+    select
+        user_number,
+        sum(made_from) as made_from,
+        max(_fivetran_synced) as _fivetran_synced
+    from by_garage
+    group by user_number
+
+),
+
+changed_users as (
+
+    select
+        {{- user_columns }}
+    from {{ ref('dim_users') }} as users
+    left join events_made_of on users.user_number = events_made_of.user_number
+    where users.user_number in ({{ brought }})
+
+),
+
+{% endif %}
 by_currency as (
 
     select
-        by_garage.user_id,
+        by_garage.user_number,
         by_garage.currency,
         sum(by_garage.total_subscriptions) as total_subscriptions,
         sum(by_garage.active_subscriptions) as active_subscriptions,
@@ -97,7 +174,7 @@ by_currency as (
         sum(by_garage.stay_count) as stay_count,
         max(by_garage.last_seen_at) as last_seen_at
     from by_garage
-    group by by_garage.user_id, by_garage.currency
+    group by by_garage.user_number, by_garage.currency
 
 )
 
@@ -127,6 +204,8 @@ select
     by_currency.last_paid_at,
     cast(coalesce(by_currency.stay_count, 0) as bigint) as stay_count,
     by_currency.last_seen_at,
+    users.user_number,
+    users._fivetran_synced,
     users.made_from
 from changed_users as users
-left join by_currency on users.user_id = by_currency.user_id
+left join by_currency on users.user_number = by_currency.user_number

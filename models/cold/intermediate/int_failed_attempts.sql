@@ -4,8 +4,8 @@ with subscriptions as (
 
     select
         subscription_id,
-        {{ key_number(['subscription_id']) }} as payer_number
-    from {{ ref('fact_subscriptions') }}
+        subscription_number as payer_number
+    from {{ ref('int_subscriptions') }}
     where status in ('past_due', 'unpaid')
 
 ),

@@ -23,8 +23,11 @@ with payers as (
         cast(hash(sum(row_hash), {{ made_by() }}) as decimal(38, 0)) as made_from
     from {{ ref('fact_payment_attempts') }}
     where payment_date < {{ as_of() }}
+        and payer_number in (
+            select failures.payer_number from {{ ref('fact_payment_attempts') }} as failures
+            where failures.status = 'failed' and failures.payment_date < {{ as_of() }}
+        )
     group by payer_number
-    having max(case when status = 'failed' then 1 else 0 end) = 1
 
 ),
 

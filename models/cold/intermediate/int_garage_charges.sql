@@ -5,17 +5,25 @@ with garages as (
 
 ),
 
--- by one number first, for millions of names are many to compare
+-- most have succeeded, and are counted already
 attempts as (
 
     select
-        any_value(attempts.garage_id) as garage_id,
-        any_value(attempts.status) as status,
-        attempts.payment_month,
-        count(*) as attempt_count
-    from {{ ref('fact_payment_attempts') }} as attempts
-    where attempts.payment_date < {{ as_of() }}
-    group by hash(attempts.garage_id, attempts.status), attempts.payment_month
+        garage_id,
+        month,
+        payment_count as attempts,
+        0 as failures
+    from {{ ref('int_pass_payments') }}
+
+    union all
+
+    select
+        garage_id,
+        payment_month as month,
+        1 as attempts,
+        case when status = 'failed' then 1 else 0 end as failures
+    from {{ ref('fact_payment_attempts') }}
+    where status in ('refunded', 'failed') and payment_date < {{ as_of() }}
 
 ),
 
@@ -23,12 +31,11 @@ answers as (
 
     select
         garage_id,
-        payment_month as month,
-        sum(attempt_count) as payment_attempts,
-        sum(case when status = 'failed' then attempt_count else 0 end) as failed_attempts
+        month,
+        sum(attempts) as payment_attempts,
+        sum(failures) as failed_attempts
     from attempts
-    where status in ('succeeded', 'refunded', 'failed')
-    group by garage_id, payment_month
+    group by garage_id, month
 
 ),
 

@@ -6,28 +6,18 @@
     incremental_strategy='delete+insert',
     on_schema_change='append_new_columns',
     pre_hook="{% if is_incremental() %}
-        {{ forget_what_is_gone(source('raw', 'subscriptions'), ref('stg_subscriptions'), 'subscription_id', is_named=true) }}
+        {{ forget_what_is_gone(source('raw', 'subscriptions'), ref('stg_subscriptions'), 'subscription_id', 'subscription_number', is_named=true) }}
     {% endif %}",
 ) }}
 
 {#- by one number for all that comes from elsewhere -#}
-{% set outdated %}
-    select stored.subscription_id
-    from {{ this }} as stored
-    left join {{ ref('dim_users') }} as named_users on stored.named_from = named_users.row_hash
-    left join (
-        select hash(garages.garage_id, garages.garage_name) as named_from
-        from {{ ref('stg_garages') }} as garages
-    ) as named_garages on hash(stored.garage_id, stored.garage_name) = named_garages.named_from
-    left join (
-        select hash(passes.pass_id, passes.pass_name) as named_from
-        from {{ ref('stg_passes') }} as passes
-    ) as named_passes on hash(stored.pass_id, stored.pass_name) = named_passes.named_from
-    where named_users.row_hash is null
-        or named_garages.named_from is null
-        or named_passes.named_from is null
-        or stored.made_by is distinct from {{ made_by(of_all=true) }}
-{% endset %}
+{% set names = 'select named.row_hash from ' ~ ref('dim_users') ~ ' as named' %}
+{% set outdated = [
+    'made_by is distinct from ' ~ made_by(of_all=true),
+    are_not_in(ref('stg_garages'), ['garage_id', 'garage_name']),
+    are_not_in(ref('stg_passes'), ['pass_id', 'pass_name']),
+    'named_from is null or named_from not in (' ~ names ~ ')',
+] %}
 
 with users as (
 
@@ -88,6 +78,8 @@ select
         'subscriptions.ended_at', 'subscriptions.canceled_at', 'subscriptions.cancel_at_period_end',
         'subscriptions.current_period_end', 'subscriptions.subscription_month', made_by()
     ]) }} as row_hash,
+    {{ key_number(['subscriptions.subscription_id']) }} as subscription_number,
+    users.user_number,
     users.row_hash as named_from,
     {{ made_by() }} as made_by
 from subscriptions

@@ -6,15 +6,11 @@
     on_schema_change='append_new_columns',
     cluster_by=clustering_key(['user_id']),
     pre_hook="{% if is_incremental() %}
-        {{ forget_what_is_gone(source('raw', 'users'), ref('stg_users'), 'user_id') }}
+        {{ forget_what_is_gone(source('raw', 'users'), ref('stg_users'), 'user_id', 'user_number') }}
     {% endif %}",
 ) }}
 
-{% set outdated %}
-    select stored.user_id
-    from {{ this }} as stored
-    where stored.made_by is distinct from {{ made_by(of_all=true) }}
-{% endset %}
+{% set outdated = ['made_by is distinct from ' ~ made_by(of_all=true)] %}
 
 with users as (
 

@@ -2,33 +2,23 @@
 -- now, what was computed otherwise, and without what the source deleted.
 {{ config(
     materialized='incremental',
-    unique_key='parking_id',
+    unique_key='parking_number',
     incremental_strategy='delete+insert',
     on_schema_change='append_new_columns',
     cluster_by=clustering_key(['garage_id', 'parking_date']),
     pre_hook="{% if is_incremental() %}
-        {{ forget_what_is_gone(source('raw', 'parked'), ref('stg_parking_events'), 'parking_id', is_named=true) }}
+        {{ forget_what_is_gone(source('raw', 'parked'), ref('stg_parking_events'), 'parking_id', 'parking_number', is_named=true) }}
     {% endif %}",
 ) }}
 
-{#- by one number for all that comes from elsewhere -#}
-{% set outdated %}
-    select parking_id from {{ this }}
-    where made_by is distinct from {{ made_by(of_all=true) }}
-
-    union all
-
-    select parking_id from {{ this }}
-    where hash(garage_id, garage_name) not in (
-        select hash(garages.garage_id, garages.garage_name) from {{ ref('stg_garages') }} as garages
-    )
-
-    union all
-
-    select parking_id from {{ this }}
-    where user_id is not null
-        and (named_from is null or named_from not in (select users.row_hash from {{ ref('dim_users') }} as users))
-{% endset %}
+{#- by one number for all that comes from elsewhere, none for a stay of nobody known; that of one whose user is not there, -1, is
+    looked at each time -#}
+{% set names = 'select named.row_hash from ' ~ ref('dim_users') ~ ' as named' %}
+{% set outdated = [
+    'made_by is distinct from ' ~ made_by(of_all=true),
+    are_not_in(ref('stg_garages'), ['garage_id', 'garage_name']),
+    'named_from not in (' ~ names ~ ')',
+] %}
 
 with garages as (
 
@@ -42,6 +32,7 @@ users as (
         user_id,
         first_name,
         last_name,
+        user_number,
         row_hash
     from {{ ref('dim_users') }}
 
@@ -78,8 +69,9 @@ select
         'parking_events.entered_at', 'parking_events.exited_at', 'parking_events.parking_date', 'parking_events.hour_of_day',
         made_by()
     ]) }} as row_hash,
-    {{ key_number(['parking_events.user_id']) }} as user_number,
-    users.row_hash as named_from,
+    {{ key_number(['parking_events.parking_id']) }} as parking_number,
+    users.user_number,
+    case when parking_events.user_id is not null then coalesce(users.row_hash, -1) end as named_from,
     {{ made_by() }} as made_by
 from parking_events
 left join garages on parking_events.garage_id = garages.garage_id

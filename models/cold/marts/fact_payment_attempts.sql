@@ -3,19 +3,20 @@
 -- and rows computed with another fee rate, reporting zone or SQL; what the source deleted goes first.
 {{ config(
     materialized='incremental',
-    unique_key='payment_id',
+    unique_key='payment_number',
     incremental_strategy='delete+insert',
     on_schema_change='append_new_columns',
     cluster_by=clustering_key(['garage_id', 'payment_month']),
     pre_hook="{% if is_incremental() %}
-        {{ forget_what_is_gone(source('raw', 'payments'), ref('stg_payments'), 'payment_id', is_named=true) }}
+        {{ forget_what_is_gone(source('raw', 'payments'), ref('stg_payments'), 'payment_id', 'payment_number', is_named=true) }}
     {% endif %}",
 ) }}
 
-{#- by one number for all that comes from elsewhere; a payment of a subscription that is not there is looked at each time -#}
+{#- by one number for all that comes from elsewhere, none for a payment without a subscription; that of one whose subscription
+    is not there is looked at each time -#}
 {% set named_from = row_hash([
-    'subscriptions.subscription_id', 'subscriptions.user_id', 'subscriptions.email', 'subscriptions.pass_id',
-    'subscriptions.pass_name', 'priced_passes.priced_from'
+    'subscriptions.subscription_id', 'subscriptions.user_id', 'subscriptions.user_number', 'subscriptions.email',
+    'subscriptions.pass_id', 'subscriptions.pass_name', 'priced_passes.priced_from'
 ]) %}
 {% set priced_passes %}
     select
@@ -24,30 +25,16 @@
     from {{ ref('int_pass_prices') }}
     group by pass_id
 {% endset %}
-{% set outdated %}
-    select payment_id from {{ this }}
-    where made_by is distinct from {{ made_by(of_all=true) }}
-
-    union all
-
-    select payment_id from {{ this }}
-    where hash(garage_id, garage_name) not in (
-        select hash(garages.garage_id, garages.garage_name) from {{ ref('stg_garages') }} as garages
-    )
-
-    union all
-
-    select payment_id from {{ this }}
-    where subscription_id is not null
-        and (
-            named_from is null
-            or named_from not in (
-                select {{ named_from }}
-                from {{ ref('int_subscriptions') }} as subscriptions
-                left join ({{ priced_passes }}) as priced_passes on subscriptions.pass_id = priced_passes.pass_id
-            )
-        )
+{% set names %}
+    select {{ named_from }}
+    from {{ ref('int_subscriptions') }} as subscriptions
+    left join ({{ priced_passes }}) as priced_passes on subscriptions.pass_id = priced_passes.pass_id
 {% endset %}
+{% set outdated = [
+    'made_by is distinct from ' ~ made_by(of_all=true),
+    are_not_in(ref('stg_garages'), ['garage_id', 'garage_name']),
+    'named_from not in (' ~ names ~ ')',
+] %}
 
 with garages as (
 
@@ -60,6 +47,7 @@ subscriptions as (
     select
         subscription_id,
         user_id,
+        user_number,
         email,
         pass_id,
         pass_name
@@ -120,10 +108,11 @@ select
         'payments.stripe_fee', 'payments.net_amount', 'payments.platform_fee', 'payments.currency', 'payments.payment_date',
         'payments.payment_month', 'subscriptions.user_id', 'subscriptions.pass_id', 'prices.list_price', made_by()
     ]) }} as row_hash,
-    {{ key_number(['subscriptions.user_id']) }} as user_number,
+    {{ key_number(['payments.payment_id']) }} as payment_number,
+    subscriptions.user_number,
     {{ key_number(['payments.garage_id', 'subscriptions.user_id']) }} as customer_number,
     {{ key_number(['coalesce(payments.subscription_id, payments.payment_id)']) }} as payer_number,
-    {{ named_from }} as named_from,
+    case when payments.subscription_id is not null then {{ named_from }} end as named_from,
     {{ made_by() }} as made_by
 from payments
 left join garages on payments.garage_id = garages.garage_id

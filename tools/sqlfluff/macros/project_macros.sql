@@ -27,14 +27,17 @@
 {% macro state_changed_at() %}coalesce(updated_at, known_at){% endmacro %}
 {% macro known_states(key) %}select {{ key }}, known_at, seen_before from snapshots{% endmacro %}
 {% macro is_no_known_state(relation, raw_table, key, columns) %}{{ key }} not in (select {{ key }} from snapshots){% endmacro %}
-{% macro forget_what_is_gone(raw_table, staging, key, is_named=false) %}delete from stored{% endmacro %}
-{% macro due(staging, key, outdated) %}select * from {{ staging }} where {{ key }} in ({{ outdated }}){% endmacro %}
+{% macro forget_what_is_gone(raw_table, staging, key, number, is_named=false) %}delete from stored{% endmacro %}
+{% macro are_not_in(relation, columns) %}true{% endmacro %}
+{% macro due(staging, key, outdated) %}select * from {{ staging }} where {{ outdated | join(' or ') }}{% endmacro %}
 {% macro seen_until() %}(select max(_fivetran_synced) from stored){% endmacro %}
 {% macro fingerprint(columns) %}sum(hash({{ columns | join(', ') }})){% endmacro %}
 {% macro row_hash(columns) %}hash({{ columns | join(', ') }}){% endmacro %}
 {% macro key_number(columns) %}hash({{ columns | join(', ') }}){% endmacro %}
 {% macro made_by(of_all=false) %}'here'{% endmacro %}
-{% macro that_changed(relation, key, held=none) %}where {{ relation }}.made_from is null{% endmacro %}
+{% macro that_changed(relation, key, held=none, columns=["made_from"]) %}where {{ relation }}.made_from is null{% endmacro %}
+{% macro latest_held(column) %}{{ return(none) }}{% endmacro %}
+{% macro agree(one, other) %}{{ return(false) }}{% endmacro %}
 {% macro was_made_from(relation) %}{{ return(false) }}{% endmacro %}
 {% macro part_that_changed(relation, key) %}{{ return('true') }}{% endmacro %}
 {% macro reporting_currency() %}usd{% endmacro %}
