@@ -1,6 +1,7 @@
-"""Compiles the cold side for Snowflake, first build and incremental build, and reads every statement. No account.
+"""Compiles the cold side for Snowflake, first build and later ones, and reads every statement. No account.
 
-The queries of models, snapshots and tests, and what is done before and after them; not what dbt wraps around them.
+The queries of models, snapshots and tests, what is done before and after them, and what they ask the warehouse while
+they compile; not what dbt wraps around them.
 
 Two parsers must accept each statement: sqlfluff's snowflake dialect with nothing unparsable, and sqlglot. Then every
 column is traced from RAW to REPORTS, and the rules of tools/snowflake_rules look for what Snowflake refuses or answers
@@ -44,8 +45,8 @@ def main() -> None:
     if bad or not parsed:
         sys.exit(f"{len(bad)} objections in {len(parsed)} statements compiled for Snowflake.")
     print(
-        f"{len(parsed)} statements of models, snapshots, tests and hooks parse for Snowflake, their columns trace back "
-        f"to RAW, and none breaks a rule of tools/snowflake_rules; none was executed."
+        f"{len(parsed)} statements of models, snapshots, tests, hooks and questions parse for Snowflake, their columns "
+        f"trace back to RAW, and none breaks a rule of tools/snowflake_rules; none was executed."
     )
 
 

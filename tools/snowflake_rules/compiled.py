@@ -8,27 +8,35 @@ import json
 import re
 import shutil
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from dbt.adapters.contracts.connection import AdapterResponse
 from dbt.adapters.contracts.relation import RelationType
+from dbt.adapters.snowflake.column import SnowflakeColumn
 from dbt.adapters.snowflake.impl import SnowflakeAdapter
 from dbt.adapters.snowflake.relation import SnowflakeRelation
 from dbt.cli.main import dbtRunner
+from dbt_common.clients.agate_helper import table_from_rows
 
 MARK = "\n-- next statement\n"
 TARGET = Path("target") / "snowflake-check"
-FORMS = ("first", "incremental")
+# the first build; later ones, when the warehouse is not asked, and when it answers that nothing is due, or that all is
+FORMS = ("first", "incremental", "nothing due", "all due")
+ANSWERS = {"nothing due": (0, 0, 0, 0), "all due": (1, 2, 3, 4)}
 
 
 def compile_for_snowflake(place: Path, form: str) -> dict[str, str]:
     """What every cold model, snapshot, test and hook compiles to, by name. Exits with dbt's own words where it fails.
 
-    form: "first", where no relation exists yet, or "incremental", where every one does. dbt asks the warehouse
-    for that; here the adapter answers without one.
+    form: one of FORMS: "first", where no relation exists yet, or another one, where every one does. dbt asks the
+    warehouse for that, and models ask it what there is to do; here the adapter answers without one. What they ask is
+    among the statements.
     """
-    target = place / TARGET / form
+    target = place / TARGET / form.replace(" ", "-")
+    questions: list[str] = []
     target.mkdir(parents=True)
     if form != FORMS[0]:
         # nothing is parsed twice
@@ -43,10 +51,23 @@ def compile_for_snowflake(place: Path, form: str) -> dict[str, str]:
             database=database, schema=schema, identifier=identifier, type=RelationType.Table
         )
 
+    def execute(adapter: SnowflakeAdapter, sql: str, *_: Any, **__: Any) -> tuple[AdapterResponse, Any]:
+        questions.append(sql.strip())
+        answer = datetime(2026, 1, 31) if " as latest " in sql else ANSWERS[form][0]
+        row = answer, *ANSWERS[form][1:]
+        return AdapterResponse("answered"), table_from_rows([row], list("abcd"))
+
+    def get_columns_in_relation(adapter: SnowflakeAdapter, relation: SnowflakeRelation) -> list[SnowflakeColumn]:
+        manifest = json.loads((place / TARGET / FORMS[0] / "manifest.json").read_text())
+        names = {column for node in manifest["nodes"].values() for column in node["columns"]}
+        return [SnowflakeColumn(name.upper(), "VARCHAR") for name in sorted(names)]
+
+    asked = ("--introspect" if form in ANSWERS else "--no-introspect",)
+
     def compiled(*arguments: str) -> None:
         outcome = dbtRunner().invoke(
             [
-                *("compile", "--no-introspect", "--no-populate-cache", *arguments),
+                *("compile", *asked, "--no-populate-cache", *arguments),
                 *("--project-dir", str(place), "--profiles-dir", str(place), "--target", "cold"),
                 *("--target-path", str(target), "--log-path", str(target / "logs"), "--quiet"),
                 # in UTC no timestamp is converted; a clustering key that is off names nothing
@@ -57,19 +78,37 @@ def compile_for_snowflake(place: Path, form: str) -> dict[str, str]:
             said = outcome.exception or "See above."
             sys.exit(f"The cold side does not compile for Snowflake ({form} build). {said}")
 
-    with mock.patch.object(SnowflakeAdapter, "get_relation", get_relation):
+    with mock.patch.multiple(
+        SnowflakeAdapter,
+        get_relation=get_relation,
+        execute=execute,
+        get_columns_in_relation=get_columns_in_relation,
+    ):
         compiled("--selector", "cold")
         nodes = list(json.loads((target / "manifest.json").read_text())["nodes"].values())
         found = {node["unique_id"]: node["compiled_code"] for node in nodes if node.get("compiled_code")}
-        if form == "incremental":
+        if form != FORMS[0]:
             hooks = {name: sql for node in nodes for name, sql in hooks_of(node).items()}
+            if form in ANSWERS and not questions:
+                sys.exit(f"No model asks the warehouse anything while it compiles ({form}).")
+            found |= {f"question {number}, {form}": sql for number, sql in enumerate(sorted(questions), start=1)}
+            questions.clear()
+            # each says whose questions follow
+            said = [f"{{% do run_query('{name}') if flags.INTROSPECT %}}{sql}" for name, sql in hooks.items()]
             with contextlib.redirect_stdout(io.StringIO()):
-                compiled("--inline", MARK.join(hooks.values()))
+                compiled("--inline", MARK.join(said))
             inline = next((target / "compiled").rglob("inline_query*"))
-            for name, sql in zip(hooks, inline.read_text().split(MARK), strict=True):
-                if not sql.strip():
-                    continue
-                found[name] = named(sql, next(node for node in nodes if name.startswith(f"{node['unique_id']} ")))
+            statements = list(zip(hooks, inline.read_text().split(MARK), strict=True))
+            for question in questions:
+                if question in hooks:
+                    asking = question
+                else:
+                    statements.append((asking, question))
+            for number, (name, sql) in enumerate(statements, start=1):
+                node = next(node for node in nodes if name.startswith(f"{node['unique_id']} "))
+                for part, statement in enumerate(sql.strip().split(";\n"), start=1):
+                    if statement:
+                        found[f"{name}, {form} {number}.{part}"] = named(statement, node)
     return found
 
 
