@@ -8,5 +8,5 @@
     {%- if latest is none -%}
         {{- return(none) -}}
     {%- endif -%}
-    {{- return("cast('" ~ latest.strftime('%Y-%m-%d %H:%M:%S.%f') ~ "' as " ~ type_naive_timestamp() ~ ')') -}}
+    {{- return("cast('" ~ latest.isoformat(' ') ~ "' as " ~ type_naive_timestamp() ~ ')') -}}
 {%- endmacro %}
