@@ -42,7 +42,10 @@ _SNAPSHOT = (_HERE / "extract_snapshot.sql").read_text(encoding="utf-8")
 # another session than the one that was set up.
 _PLAIN = (
     "set local timezone = 'UTC'; set local datestyle = 'ISO, YMD'; set local intervalstyle = 'postgres';"
-    " set local bytea_output = 'hex'; set local extra_float_digits = 1; set local row_security = off"
+    " set local bytea_output = 'hex'; set local extra_float_digits = 1; set local row_security = off;"
+    # Where vacuum is behind, an index-only scan looks each row up in the table: after 140,000 of ten million rows had
+    # been corrected here and there, count(*) took 22 seconds instead of 1.4.
+    " set local enable_indexonlyscan = off"
 )
 _FLUSHED = (_HERE / "extract_flushed.sql").read_text(encoding="utf-8")
 
