@@ -27,14 +27,18 @@
         where builds.latest_first = 1 and builds.as_of <> {{ ops_text(as_of_text()) }}
         order by builds.name
     {% endset %}
-    {% set others = [] %}
+    {% set others = {} %}
     {% for row in run_query(query) %}
-        {% do others.append(row[0] ~ ' (' ~ row[1] ~ ')') %}
+        {% do others.setdefault(row[1], []).append(row[0]) %}
     {% endfor %}
-    {% if others %}
+    {% set told = [] %}
+    {% for instant, names in others.items() %}
+        {% do told.append('as of ' ~ instant ~ ': ' ~ names | join(', ')) %}
+    {% endfor %}
+    {% if told %}
         {% do log(
-            'Built as of ' ~ as_of_text() ~ ', and these are still as of another instant, so they do not add up with it: '
-            ~ others | join(', ') ~ '. Build all, or the part with the --as-of of the others.', info=true
+            'Built as of ' ~ as_of_text() ~ ', and these are still as of another instant, so they do not add up with it; '
+            ~ told | join('; ') ~ '. Build all, or the part with the --as-of of the others.', info=true
         ) %}
     {% endif %}
 {% endmacro %}

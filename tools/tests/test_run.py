@@ -237,7 +237,7 @@ def test_a_run_after_one_that_was_killed(business: Business, killed: str, again:
 def test_reports_as_of_another_instant_are_told_of(business: Business, again: run.Record) -> None:
     log = (business.settings.home / "logs" / "cold" / "dbt.log").read_text()
     (told,) = re.findall(r"Built as of .*still as of another instant.*", log)
-    assert ": rpt_garage_rankings (2026-01-31 12:00:00.000000). Build all" in told
+    assert "; as of 2026-01-31 12:00:00.000000: rpt_garage_rankings. Build all" in told
 
 
 def test_a_failed_test_keeps_the_reports(business: Business, first: run.Record) -> None:
