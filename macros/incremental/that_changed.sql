@@ -3,7 +3,7 @@
     was made before it had these columns. `held` is a query of the key and the columns as the table holds them, where they are not
     in every row. -#}
 {% macro that_changed(relation, key, held=none, columns=['made_from']) -%}
-    {%- if not (execute and flags.INTROSPECT) or has_columns(columns) -%}
+    {%- if not (execute and flags.INTROSPECT) or has_columns((columns if held else [key] + columns)) -%}
     {%- set compared = [key] + columns -%}
     where hash({{ relation }}.{{ compared | join(', ' ~ relation ~ '.') }}) not in (
         select hash(stored.{{ compared | join(', stored.') }}) from {{ '(' ~ held ~ ')' if held else this }} as stored

@@ -20,6 +20,7 @@ from dbt.adapters.snowflake.impl import SnowflakeAdapter
 from dbt.adapters.snowflake.relation import SnowflakeRelation
 from dbt.cli.main import dbtRunner
 from dbt_common.clients.agate_helper import table_from_rows
+from dbt_common.events.contextvars import get_node_info
 
 MARK = "\n-- next statement\n"
 TARGET = Path("target") / "snowflake-check"
@@ -36,7 +37,8 @@ def compile_for_snowflake(place: Path, form: str) -> dict[str, str]:
     among the statements.
     """
     target = place / TARGET / form.replace(" ", "-")
-    questions: list[str] = []
+    questions: list[tuple[str, str]] = []
+    has_columns = set(FORMS)
     target.mkdir(parents=True)
     if form != FORMS[0]:
         # nothing is parsed twice
@@ -52,14 +54,14 @@ def compile_for_snowflake(place: Path, form: str) -> dict[str, str]:
         )
 
     def execute(adapter: SnowflakeAdapter, sql: str, *_: Any, **__: Any) -> tuple[AdapterResponse, Any]:
-        questions.append(sql.strip())
+        questions.append((get_node_info().get("unique_id", ""), sql.strip()))
         answer = datetime(2026, 1, 31) if " as latest " in sql else ANSWERS[form][0]
         row = answer, *ANSWERS[form][1:]
         return AdapterResponse("answered"), table_from_rows([row], list("abcd"))
 
     def get_columns_in_relation(adapter: SnowflakeAdapter, relation: SnowflakeRelation) -> list[SnowflakeColumn]:
         manifest = json.loads((place / TARGET / FORMS[0] / "manifest.json").read_text())
-        names = {column for node in manifest["nodes"].values() for column in node["columns"]}
+        names = {column for node in manifest["nodes"].values() for column in node["columns"] if form in has_columns}
         return [SnowflakeColumn(name.upper(), "VARCHAR") for name in sorted(names)]
 
     asked = ("--introspect" if form in ANSWERS else "--no-introspect",)
@@ -91,15 +93,18 @@ def compile_for_snowflake(place: Path, form: str) -> dict[str, str]:
             hooks = {name: sql for node in nodes for name, sql in hooks_of(node).items()}
             if form in ANSWERS and not questions:
                 sys.exit(f"No model asks the warehouse anything while it compiles ({form}).")
-            found |= {f"question {number}, {form}": sql for number, sql in enumerate(sorted(questions), start=1)}
+            for number, (node_id, sql) in enumerate(sorted(questions), start=1):
+                found[f"{node_id} asks, {form} {number}"] = sql
             questions.clear()
+            # then tables are as they were before a model had columns that its hooks want
+            has_columns.discard("all due")
             # each says whose questions follow
             said = [f"{{% do run_query('{name}') if flags.INTROSPECT %}}{sql}" for name, sql in hooks.items()]
             with contextlib.redirect_stdout(io.StringIO()):
                 compiled("--inline", MARK.join(said))
             inline = next((target / "compiled").rglob("inline_query*"))
             statements = list(zip(hooks, inline.read_text().split(MARK), strict=True))
-            for question in questions:
+            for _, question in questions:
                 if question in hooks:
                     asking = question
                 else:

@@ -162,6 +162,13 @@ class Statement:
             return {}
         return {item.alias_or_name.upper(): self.known(item, scope) for item in query.selects}
 
+    def names_of(self, source: Scope | exp.Expr) -> set[str]:
+        """The columns of a source of a select, in upper case; none where they are not known."""
+        if isinstance(source, Scope):
+            return set(self.yields(source))
+        names = tuple(part.name.upper() for part in source.parts) if isinstance(source, exp.Table) else ()
+        return set(self.catalog.relations.get(names, {}))
+
     def known(self, node: exp.Expr | None, scope: Scope) -> Known:
         if node is None:
             return Known(None, True)

@@ -215,6 +215,17 @@ def untraced_columns(statement: Statement) -> Iterator[str]:
     """Every column is found in what RAW declares or a model before this one yields."""
     if statement.error:
         yield statement.error
+    # sqlglot leaves these clauses alone, for they may name what the select calls its columns
+    for select, scope in statement.selects():
+        sources = {alias.upper(): statement.names_of(source) for alias, source in scope.sources.items()}
+        if not all(sources.values()):
+            continue
+        named = {item.alias_or_name.upper() for item in select.selects}
+        for clause in filter(None, (select.args.get("having"), select.args.get("qualify"))):
+            for column in clause.find_all(exp.Column):
+                of = sources.get(column.table.upper(), set()) if column.table else named.union(*sources.values())
+                if column.find_ancestor(exp.Select) is select and column.name.upper() not in of:
+                    yield f"Column {_short(column)} of {clause.key} could not be resolved."
 
 
 def doubled_columns(statement: Statement) -> Iterator[str]:

@@ -15,7 +15,7 @@
     ref('fact_payment_attempts'), ref('fact_parking_events'), ref('int_subscriptions'), ref('dim_users')
 ] %}
 {#- whom the loader brought something of since, or whose subscription has ended since -#}
-{% set seen = latest_held('_fivetran_synced') if is_incremental() %}
+{% set seen = latest_held('_fivetran_synced', beside=['user_number', 'made_from']) if is_incremental() %}
 {% set brought %}
     select user_number
     from (

@@ -36,7 +36,7 @@
 {% macro key_number(columns) %}hash({{ columns | join(', ') }}){% endmacro %}
 {% macro made_by(of_all=false) %}'here'{% endmacro %}
 {% macro that_changed(relation, key, held=none, columns=["made_from"]) %}where {{ relation }}.made_from is null{% endmacro %}
-{% macro latest_held(column) %}{{ return(none) }}{% endmacro %}
+{% macro latest_held(column, beside=[]) %}{{ return(none) }}{% endmacro %}
 {% macro agree(one, other) %}{{ return(false) }}{% endmacro %}
 {% macro was_made_from(relation) %}{{ return(false) }}{% endmacro %}
 {% macro part_that_changed(relation, key) %}{{ return('true') }}{% endmacro %}
